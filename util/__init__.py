@@ -1,0 +1,1 @@
+"""What every room of the house shares: errors, logging, files, images, colour, checkpoints, processes and pages."""
