@@ -1,0 +1,63 @@
+"""From an image to the gray levels that are scored."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from util.lazy import torch
+
+RULE = "8-bit gray levels 0..255 (BT.601 luma, rounded), full size, no border cut off"  # the protocol of a table
+
+# BT.601 (0.299, 0.587, 0.114) in 65536ths, as Pillow's mode "L" has it: equal to it for each of the 2^24 colours.
+_RED, _GREEN, _BLUE = 19595, 38470, 7471
+
+
+def to_gray8(image):
+    """Reduce an image to 8-bit gray levels by the rule that every score here is based on.
+
+    A float image is first rounded to 8 bits, half up, as it is when written: the score of an image in memory and of
+    its PNG file are the same number.
+
+    Args:
+        image: a tensor (..., C, H, W) or (H, W), or an array (H, W, C) or (H, W), with C = 1 or 3 (RGB); uint8, or
+            float in [0, 1] (what lies outside is clipped, as in a file).
+
+    Returns:
+        uint8 tensor (..., H, W), (H, W) for one image. Where a float image holds NaN, float64 with the same levels and
+        NaN at these pixels: uint8 has no NaN, and a broken image must not get a good score.
+
+    Raises:
+        ValueError: another shape, channel count or type.
+    """
+    levels = _channels_first(image)
+    shape = tuple(image.shape)
+    if levels.shape[-3] not in (1, 3):
+        raise ValueError(f"an image has 1 or 3 channels, not {levels.shape[-3]} (shape {shape})")
+    if levels.dtype == torch.uint8:
+        return _luma(levels.to(torch.int32)).to(torch.uint8)
+    if not levels.is_floating_point():
+        raise ValueError(f"an image is uint8 or float in [0, 1], not {levels.dtype} (shape {shape})")
+    broken = levels.isnan()
+    whole = (levels.to(torch.float64).nan_to_num(nan=0.0).clamp(0, 1) * 255 + 0.5).floor().to(torch.int32)
+    gray = _luma(whole)
+    if broken.any():
+        return gray.to(torch.float64).masked_fill(broken.any(dim=-3), float("nan"))
+    return gray.to(torch.uint8)
+
+
+def _channels_first(image):
+    if isinstance(image, np.ndarray):
+        if image.ndim not in (2, 3):
+            raise ValueError(f"an array is (H, W) or (H, W, C), not {image.shape}")
+        array = image[None] if image.ndim == 2 else np.moveaxis(image, -1, 0)
+        return torch.from_numpy(np.array(array))
+    if image.ndim < 2:
+        raise ValueError(f"a tensor is (H, W) or (..., C, H, W), not {tuple(image.shape)}")
+    return image.detach()[None] if image.ndim == 2 else image.detach()
+
+
+def _luma(channels):
+    if channels.shape[-3] == 1:
+        return channels.squeeze(-3)
+    red, green, blue = channels.unbind(-3)
+    return (_RED * red + _GREEN * green + _BLUE * blue + 32768) >> 16

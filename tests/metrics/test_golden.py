@@ -1,0 +1,88 @@
+"""Every metric against reference values that other implementations gave, and against scikit-image."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from metrics import find_metric, score, to_gray8
+from metrics.structural import structural_similarity
+
+TOLERANCE = 1e-9  # relative, float64
+
+
+@cache
+def read_golden(shared) -> dict:
+    return json.loads((shared / "metrics" / "golden.json").read_text())
+
+
+def read_levels(shared, name: str) -> np.ndarray:
+    return np.asarray(Image.open(shared / "metrics" / "images" / name))
+
+
+def read_triplets(shared):
+    golden = read_golden(shared)
+    for triplet, files in golden["triplets"].items():
+        images = [read_levels(shared, files[label]) for label in "ABF"]
+        yield triplet, *images, golden["values"][triplet]
+
+
+@pytest.mark.parametrize("name", ["EN", "SD", "SF", "AG", "MI"])
+def test_metric_reaches_the_canonical_value_on_all_triplets(shared, name):
+    compared = 0
+    for triplet, a, b, fused, values in read_triplets(shared):
+        expected = values[name]["canonical"]
+        assert expected is not None
+        assert score([find_metric(name)], a, b, fused)[name] == pytest.approx(expected, rel=TOLERANCE), triplet
+        compared += 1
+    assert compared >= 23
+
+
+def test_ssim_of_two_images_gives_the_canonical_mean_over_the_sources(shared):
+    for triplet, a, b, fused, values in read_triplets(shared):
+        sources = torch.from_numpy(np.stack([a, b])).double()
+        twice = torch.from_numpy(np.stack([fused, fused])).double()
+        value = structural_similarity(sources, twice).mean().item()
+        assert value == pytest.approx(values["SSIM"]["canonical"], rel=TOLERANCE), triplet
+
+
+def test_ground_truth_scores_are_those_of_scikit_image(shared):
+    metrics = pytest.importorskip("skimage.metrics")
+    for triplet, a, b, fused, _ in read_triplets(shared):
+        scores = score([find_metric("PSNR_GT"), find_metric("SSIM_GT")], a, b, fused, gt=a)
+        if (a != fused).any():
+            expected = metrics.peak_signal_noise_ratio(a, fused, data_range=255)
+            assert scores["PSNR_GT"] == pytest.approx(expected, rel=TOLERANCE), triplet
+        else:
+            assert scores["PSNR_GT"] == float("inf")
+        # scikit-image's mean leaves out the border that the window does not fit: the valid part.
+        expected = metrics.structural_similarity(a.astype(float), fused.astype(float), gaussian_weights=True, sigma=1.5,
+                                                 use_sample_covariance=False, data_range=255)
+        assert scores["SSIM_GT"] == pytest.approx(expected, rel=TOLERANCE), triplet
+
+
+def test_gray_levels_are_pillows_for_every_colour():
+    green, blue = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8), indexing="ij")
+    for red in range(0, 256, 5):
+        image = np.stack([np.full_like(green, red), green, blue], axis=-1)
+        expected = np.asarray(Image.fromarray(image).convert("L"))
+        assert np.array_equal(to_gray8(image).numpy(), expected)
+        # OpenCV rounds another way where a colour lies between two levels, and nowhere else.
+        opencv = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        assert np.abs(opencv.astype(int) - expected).max() <= 1 and (opencv != expected).mean() < 0.01
+
+
+def test_a_float_image_scores_as_the_file_that_is_written_of_it(tmp_path):
+    image = torch.rand(3, 40, 50, generator=torch.Generator().manual_seed(3))
+    written = np.floor(image.double().numpy().transpose(1, 2, 0) * 255 + 0.5).astype(np.uint8)
+    Image.fromarray(written).save(tmp_path / "fused.png")
+    read = np.asarray(Image.open(tmp_path / "fused.png").convert("L"))
+    assert np.array_equal(to_gray8(image).numpy(), read)
+    assert np.array_equal(to_gray8(image.numpy().transpose(1, 2, 0)).numpy(), read)
+    assert np.array_equal(to_gray8(image[None])[0].numpy(), read)
