@@ -1,0 +1,300 @@
+"""The contract of a method: what a model file gives, and what it gets for nothing.
+
+A method is a class ``NAMEModel(BaseModel)`` in ``models/NAME_model.py``. The loop knows only what stands here;
+``models/template_model.py`` is a commented pattern.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+
+from util import checkpoint, distributed
+from util.errors import RunError, UserError
+from util.lazy import torch
+from util.logger import log
+from util.schedule import Schedule
+
+
+class BaseModel:
+    """Holds the networks and optimisers of one method on one device.
+
+    A subclass sets the class attributes below, builds its networks and optimisers in ``__init__`` with
+    ``register_network`` and ``register_optimizer``, and gives ``optimize_parameters`` and ``fuse``.
+    """
+
+    title = ""  # one line for --list models
+    color_mode = "rgb"  # "luma": the framework hands the luminance to fuse() and puts the colour back
+    channels = 3  # channels that fuse() takes
+    size_multiple = 1  # fuse() gets sides that are multiples of this
+    needs_gt = False  # training needs a ground truth
+    inference_networks: tuple[str, ...] = ("G",)  # what test.py loads
+    loss_names: tuple[str, ...] = ()  # loss_NAME, scalar tensors without gradient, set by optimize_parameters()
+    visual_names: tuple[str, ...] = ("A", "B", "fused")  # attributes (N, C, H, W) in [0, 1]
+
+    def __init__(self, opt: argparse.Namespace):
+        self.opt = opt
+        self.is_train = opt.is_train
+        self.device = torch.device(opt.device)
+        self.networks: dict[str, torch.nn.Module] = {}
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.averages: dict[str, torch.nn.Module] = {}
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.is_train and opt.amp == "fp16")
+        self.gathered = 0  # batches that the coming update holds so far
+        self.updating = True  # whether step() may move parameters: False while batches are gathered
+        self.finite = torch.ones((), dtype=torch.bool, device=self.device)
+
+    # What a method gives -----------------------------------------------------------------------------------------
+
+    @staticmethod
+    def modify_commandline_options(parser, is_train: bool):
+        """Add the method's own options, or change defaults with ``parser.set_defaults``; return the parser."""
+        return parser
+
+    @staticmethod
+    def check_options(opt: argparse.Namespace) -> None:
+        """Refuse, with a UserError, options that this method cannot be built or trained with; torch is not loaded yet."""
+
+    def set_input(self, batch: dict) -> None:
+        """Take a batch of the loader to the device: ``A``, ``B`` and ``GT`` (None without one), (N, 3, H, W) in [0, 1]."""
+        self.A, self.B, self.GT = (self._to_device(batch.get(key)) for key in ("A", "B", "GT"))
+        self.names = batch["name"]
+
+    def optimize_parameters(self) -> None:
+        """Learn from the batch of ``set_input``: forward, ``self.backward(loss)``, ``self.step("G")``."""
+        raise TypeError(f"{type(self).__name__} cannot be trained: it gives no optimize_parameters()")
+
+    def fuse(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """Fuse (N, channels, H, W) in [0, 1] to the same shape and range; no gradient, no state, no auxiliary branch."""
+        raise TypeError(f"{type(self).__name__} gives no fuse()")
+
+    def compute_visuals(self) -> None:
+        """Compute pictures that ``optimize_parameters`` has not left behind; called before they are shown."""
+
+    # What a method gets ------------------------------------------------------------------------------------------
+
+    def register_network(self, name: str, network: torch.nn.Module) -> torch.nn.Module:
+        """Move a network to the device and keep it as ``self.net_NAME``, file name ``EPOCH_net_NAME.pth``."""
+        network = network.to(self.device)
+        if self.opt.channels_last:
+            network = network.to(memory_format=torch.channels_last)
+        if self.opt.compile:
+            network.compile()  # in place: names in the state dict stay as they are
+        self.networks[name] = network
+        setattr(self, f"net_{name}", network)
+        return network
+
+    def register_optimizer(self, name: str, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+        """Keep an optimiser as ``self.optimizer_NAME``; its state is saved and its learning rate follows the plan."""
+        self.optimizers[name] = optimizer
+        setattr(self, f"optimizer_{name}", optimizer)
+        return optimizer
+
+    def autocast(self):
+        """Return the context of ``--amp``: lower precision for what gains by it, nothing where it is off."""
+        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.opt.amp)
+        return torch.autocast(self.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Add the gradients of ``loss`` (scalar), scaled for accumulation and for fp16."""
+        self.scaler.scale(loss / self.opt.accumulate).backward()
+
+    def step(self, name: str) -> None:
+        """Move the parameters of one optimiser: mean gradient over the processes, clip, step, clear.
+
+        Does nothing while batches are still being gathered (``--accumulate``).
+        """
+        if not self.updating:
+            return
+        optimizer = self.optimizers[name]
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        # The reduction comes before the unscaling: an overflow on one process must be seen by all.
+        distributed.all_reduce_gradients(parameters)
+        if self.opt.clip_grad > 0:
+            self.scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(parameters, self.opt.clip_grad)
+        self.scaler.step(optimizer)
+        optimizer.zero_grad(set_to_none=True)
+
+    @staticmethod
+    def set_requires_grad(network: torch.nn.Module, wanted: bool) -> None:
+        """Freeze or free a network's parameters."""
+        for parameter in network.parameters():
+            parameter.requires_grad_(wanted)
+
+    # What the loop calls -----------------------------------------------------------------------------------------
+
+    def finish_setup(self) -> None:
+        """Complete the model once its networks and optimisers are registered."""
+        for network in self.networks.values():
+            distributed.broadcast_module(network)
+        if not self.is_train:
+            for network in self.networks.values():
+                network.eval().requires_grad_(False)
+            return
+        self.schedule = Schedule(self.opt, self.optimizers)
+        if self.opt.ema:
+            for name in self.inference_networks:
+                self.averages[name] = copy.deepcopy(self.networks[name]).eval().requires_grad_(False)
+
+    def train_on(self, batch: dict, *, last_of_epoch: bool = False) -> bool:
+        """Learn from one batch; return whether the parameters moved (``--accumulate`` gathers several first)."""
+        self.gathered += 1
+        self.updating = self.gathered >= self.opt.accumulate or last_of_epoch
+        self.set_input(batch)
+        self.optimize_parameters()
+        # Remembered on the device: reading it at every update would make the device wait.
+        for name in self.loss_names:
+            self.finite &= torch.isfinite(getattr(self, f"loss_{name}"))
+        if self.updating:
+            self.gathered = 0
+            if self.scaler.is_enabled():
+                self.scaler.update()
+            self._update_averages()
+        return self.updating
+
+    def get_current_losses(self) -> dict[str, float]:
+        """Return the losses of the last batch, the mean over all processes; this waits for the device."""
+        values = torch.stack([getattr(self, f"loss_{name}").detach().float() for name in self.loss_names]).tolist()
+        return dict(zip(self.loss_names, distributed.mean_over_processes(values), strict=True))
+
+    def get_current_visuals(self) -> dict[str, torch.Tensor]:
+        """Return the pictures of the last batch by label, (N, C, H, W) in [0, 1]; those it has not are left out."""
+        with torch.no_grad():
+            self.compute_visuals()
+        found = {name: getattr(self, name, None) for name in self.visual_names}
+        return {name: image.detach().float().clamp(0, 1) for name, image in found.items() if image is not None}
+
+    def check_finite(self) -> None:
+        """Stop the run when a loss since the last check, on any process, was not finite.
+
+        Raises:
+            RunError: with the losses that went wrong.
+        """
+        if distributed.any_process(not bool(self.finite)):
+            values = self.get_current_losses()
+            wrong = ", ".join(f"{name} {value:g}" for name, value in values.items() if not abs(value) < float("inf"))
+            distributed.fail_together(f"training diverged: a loss is not finite ({wrong or 'since the last check'})")
+
+    @contextlib.contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Switch to what a reader of the saved files gets: evaluation mode and, where there is one, the average."""
+        modes = {name: network.training for name, network in self.networks.items()}
+        trained = {name: self.networks[name] for name in self.averages}
+        for name in modes:
+            self.networks[name].eval()
+        for name, average in self.averages.items():
+            setattr(self, f"net_{name}", average)
+        try:
+            yield
+        finally:
+            for name, network in trained.items():
+                setattr(self, f"net_{name}", network)
+            for name, mode in modes.items():
+                self.networks[name].train(mode)
+
+    def state_dict(self) -> dict:
+        """Return everything that training needs to go on: tensors and plain values only."""
+        return {
+            "networks": {name: network.state_dict() for name, network in self.networks.items()},
+            "averages": {name: network.state_dict() for name, network in self.averages.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict, source: str) -> None:
+        """Restore what ``state_dict`` returned; ``source`` names the file in a refusal."""
+        self._load_networks(self.networks, state["networks"], source)
+        averages = state["averages"] if state["averages"] else state["networks"]
+        self._load_networks(self.averages, averages, source)
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.schedule.load_state_dict(state["schedule"])
+        self.scaler.load_state_dict(state["scaler"])
+
+    def check_weights(self) -> None:
+        """Refuse to save weights that are not finite: the last good state stays.
+
+        Raises:
+            RunError: naming the first such tensor.
+        """
+        for name, network in self.networks.items():
+            for key, tensor in network.state_dict().items():
+                if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                    raise RunError(f"training diverged: {key} of network {name} is not finite")
+
+    def save_networks(self, prefix: str | int) -> None:
+        """Write ``PREFIX_net_NAME.pth`` for every network, the moving average where there is one."""
+        for name, network in self.networks.items():
+            network = self.averages.get(name, network)
+            weights = {key: tensor.detach().cpu() for key, tensor in network.state_dict().items()}
+            checkpoint.save(self.weights_path(prefix, name), weights)
+
+    def load_networks(self, prefix: str | int) -> None:
+        """Read the weights that fusing needs.
+
+        Raises:
+            UserError: a file is missing or broken, or the networks asked for are not those that were trained.
+        """
+        for name in self.inference_networks:
+            path = self.weights_path(prefix, name)
+            weights = checkpoint.load(path, str(self.device))
+            if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+                raise UserError(f"{path} does not hold the weights of one network: give the file that training wrote")
+            self._load_networks({name: self.networks[name]}, {name: weights}, str(path))
+
+    def weights_path(self, prefix: str | int, name: str) -> Path:
+        return Path(self.opt.run_dir) / f"{prefix}_net_{name}.pth"
+
+    def print_networks(self) -> None:
+        """Print each network's number of parameters, and with ``--verbose`` its layers."""
+        for name, network in self.networks.items():
+            if self.opt.verbose:
+                log(str(network))
+            count = sum(parameter.numel() for parameter in network.parameters())
+            log(f"network {name}: {type(network).__name__}, {count:,} parameters")
+
+    # ---------------------------------------------------------------------------------------------------------------
+
+    def _to_device(self, image):
+        if image is None:
+            return None
+        image = image.to(self.device, non_blocking=True)
+        return image.contiguous(memory_format=torch.channels_last) if self.opt.channels_last else image
+
+    def _update_averages(self) -> None:
+        for name, average in self.averages.items():
+            trained = self.networks[name].state_dict()
+            for key, tensor in average.state_dict().items():
+                if tensor.is_floating_point():
+                    tensor.lerp_(trained[key], 1 - self.opt.ema)
+                else:
+                    tensor.copy_(trained[key])
+
+    def _load_networks(self, networks: dict, states: dict, source: str) -> None:
+        for name, network in networks.items():
+            if name not in states:
+                raise UserError(f"{source} holds no network {name}: it was written by another model than --model {self.opt.model}")
+            try:
+                network.load_state_dict(states[name])
+            except RuntimeError as error:
+                raise UserError(f"{source} does not fit --model {self.opt.model}: {self._explain_mismatch(network, states[name], error)}") from None
+
+    def _explain_mismatch(self, network, weights: dict, error: RuntimeError) -> str:
+        """Name the option that differs from the training run, or else the first tensor that does."""
+        stored = self.opt.stored
+        flags = [name for name in self.opt.given if name in stored and getattr(self.opt, name) != stored[name]]
+        if flags:
+            return "; ".join(f"--{name} {getattr(self.opt, name)} was given, it was trained with {stored[name]}" for name in flags)
+        own = network.state_dict()
+        for key in own:
+            if key not in weights:
+                return f"it has no tensor {key}"
+            if own[key].shape != weights[key].shape:
+                return f"{key} is {tuple(weights[key].shape)} there and {tuple(own[key].shape)} here"
+        extra = next((key for key in weights if key not in own), None)
+        return f"its tensor {extra} has no place here" if extra else str(error).splitlines()[0]

@@ -1,0 +1,1 @@
+"""Command lines: what can be asked for, in which range, with which default."""

@@ -1,0 +1,205 @@
+"""One process per device: starting them, one flat all-reduce per update, and agreeing on what to do.
+
+Networks stay bare (no DistributedDataParallel): parameters and buffers are broadcast once, and the gradients of one
+optimiser's parameters are flattened, summed over the processes and divided, just before that optimiser steps. GAN
+pairs, frozen phases, accumulation and functional meta-steps are all served by the same two calls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+from util.errors import RunError, UserError
+from util.lazy import torch
+from util.logger import is_main_process, warn
+
+TIMEOUT = timedelta(minutes=30)  # the longest that one process may wait for another (rank 0 checking a large data set)
+
+
+def world_size() -> int:
+    """Return the number of processes that train or test together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def rank() -> int:
+    """Return this process's number, from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def launched() -> bool:
+    """Whether torchrun or Slurm has started this process as one of a group; Slurm's variables are translated."""
+    if "RANK" not in os.environ and int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        os.environ.update(RANK=os.environ["SLURM_PROCID"], LOCAL_RANK=os.environ["SLURM_LOCALID"],
+                          WORLD_SIZE=os.environ["SLURM_STEP_NUM_TASKS"])
+        if "MASTER_ADDR" not in os.environ:
+            if int(os.environ.get("SLURM_NNODES", "1")) > 1:
+                raise UserError("MASTER_ADDR is not set for a Slurm job on several nodes: export it and MASTER_PORT as scripts/slurm_train.sbatch does")
+            os.environ["MASTER_ADDR"] = "127.0.0.1"
+        os.environ.setdefault("MASTER_PORT", "29500")
+    return "RANK" in os.environ
+
+
+def start(opt: argparse.Namespace) -> int | None:
+    """Choose the device, and where several GPUs are asked for, run this command once on each of them.
+
+    Sets ``opt.device`` ("cpu" or "cuda:N"). Returns None where this process is to go on, or the exit status of the
+    processes it has started and waited for.
+
+    Raises:
+        UserError: a GPU that is not there is asked for; the sentence says which exist.
+    """
+    inside = launched()
+    ids = opt.gpu_ids
+    if ids == []:
+        opt.device = "cpu"
+    else:
+        present = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if not present:
+            if ids != "auto":
+                asked = ",".join(map(str, ids))
+                warn(f"--gpu_ids {asked}: this machine has no CUDA device, so one process runs on the CPU (--gpu_ids -1 asks for that)")
+            opt.device = "cpu"
+        else:
+            ids = [0] if ids == "auto" and not inside else list(range(present)) if ids == "auto" else ids
+            missing = [number for number in ids if number >= present]
+            if missing:
+                raise UserError(f"--gpu_ids asks for GPU {', '.join(map(str, missing))}, but this machine has only "
+                                f"{', '.join(map(str, range(present)))} (-1 is the CPU)")
+            if len(ids) > 1 and not inside:
+                return _run_one_process_each(len(ids))
+            opt.device = f"cuda:{ids[int(os.environ.get('LOCAL_RANK', '0')) % len(ids)]}"
+    if opt.amp == "fp16" and opt.device == "cpu":
+        raise UserError("--amp fp16 needs a GPU, and this run is on the CPU: use --amp bf16 or off")
+    if opt.device != "cpu":
+        torch.cuda.set_device(opt.device)
+    if inside and world_size() > 1:
+        _join(opt.device)
+    return None
+
+
+def _run_one_process_each(count: int) -> int:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={count}", *sys.argv]
+    process = subprocess.Popen(command)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # the processes have got Ctrl-C too; wait until they have saved
+
+
+def _join(device: str) -> None:
+    distributed = torch.distributed
+    try:
+        # Tensors of the CPU (flags, scores) go over gloo even where gradients go over NCCL: agreeing never waits for a GPU.
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if device != "cpu" else "gloo", timeout=TIMEOUT)
+    except (RuntimeError, ValueError) as error:
+        raise RunError(f"process {rank()} of {world_size()} could not join the others at "
+                       f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}: {error}") from error
+
+
+def finish() -> None:
+    """Leave the group, after everybody has come this far: a rank that leaves early would abort the others."""
+    if _active():
+        barrier()
+        torch.distributed.destroy_process_group()
+
+
+def barrier() -> None:
+    """Wait until every process has come to this line."""
+    if _active():
+        torch.distributed.all_reduce(torch.zeros(1))
+
+
+def broadcast_module(module: torch.nn.Module) -> None:
+    """Give every process rank 0's parameters and buffers."""
+    if _active():
+        for tensor in [*module.parameters(), *module.buffers()]:
+            torch.distributed.broadcast(tensor.detach(), src=0)
+
+
+def all_reduce_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Replace each gradient by its mean over the processes, in one flat all-reduce per dtype.
+
+    A parameter without a gradient takes part with zeros: phases may differ in what they use, never in what they send.
+    """
+    if not _active():
+        return
+    groups: dict[torch.dtype, list] = {}
+    for parameter in parameters:
+        if parameter.requires_grad:
+            groups.setdefault(parameter.dtype, []).append(parameter)
+    for members in groups.values():
+        for parameter in members:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        flat = torch.cat([parameter.grad.reshape(-1) for parameter in members])
+        torch.distributed.all_reduce(flat)
+        flat /= world_size()
+        parts = flat.split([parameter.numel() for parameter in members])
+        for parameter, part in zip(members, parts, strict=True):
+            parameter.grad.copy_(part.view_as(parameter))
+
+
+def mean_over_processes(values: list[float]) -> list[float]:
+    """Return the mean of each value over all processes (float64)."""
+    if not _active():
+        return values
+    total = torch.tensor(values, dtype=torch.float64)
+    torch.distributed.all_reduce(total)
+    return (total / world_size()).tolist()
+
+
+def any_process(flag: bool) -> bool:
+    """Whether ``flag`` is set on at least one process: how all of them stop at the same update."""
+    if not _active():
+        return flag
+    count = torch.tensor([int(flag)])
+    torch.distributed.all_reduce(count)
+    return bool(count.item())
+
+
+def fail_together(sentence: str) -> None:
+    """End every process of a run for a reason that all of them have seen; it is told once.
+
+    Raises:
+        RunError: on rank 0, with the sentence; the others leave silently.
+    """
+    if is_main_process():
+        raise RunError(sentence)
+    raise SystemExit(RunError.exit_status)
+
+
+def gather(values: list) -> list:
+    """Return the concatenation of every process's list, on every process, in the order of the ranks."""
+    if not _active():
+        return values
+    parts: list[list] = [[] for _ in range(world_size())]
+    torch.distributed.all_gather_object(parts, values)
+    return [value for part in parts for value in part]
+
+
+def on_main_process(action: Callable[[], object]) -> object:
+    """Run ``action`` on rank 0 alone and hand its result to all; a refusal there ends every process, told once."""
+    if not _active():
+        return action()
+    message: list = [None, None]
+    if is_main_process():
+        try:
+            message[0] = action()
+        except UserError as error:
+            message[1] = error
+    torch.distributed.broadcast_object_list(message, src=0)
+    if message[1] is not None:
+        if is_main_process():
+            raise message[1]
+        raise SystemExit(message[1].exit_status)  # rank 0 has said why
+    return message[0]
+
+
+def _active() -> bool:
+    return world_size() > 1 and torch.distributed.is_available() and torch.distributed.is_initialized()

@@ -1,0 +1,35 @@
+"""How every entry script starts and ends: a user's mistake becomes one sentence and an exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from util.errors import UserError
+from util.logger import fail
+
+EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C
+
+
+def run_script(main: Callable[[], int | None]) -> None:
+    """Call ``main`` and leave the process with its status (None counts as 0).
+
+    A ``UserError`` is printed as ``script.py: error: sentence`` on standard error and its ``exit_status`` is used.
+    Any other exception is a bug of ours and keeps its traceback.
+    """
+    try:
+        status = main() or 0
+    except UserError as error:
+        fail(Path(sys.argv[0]).name, _sentence(error))
+        status = error.exit_status
+    except KeyboardInterrupt:
+        fail(Path(sys.argv[0]).name, "interrupted")
+        status = EXIT_INTERRUPTED
+    sys.exit(status)
+
+
+def _sentence(error: UserError) -> str:
+    # A loader process hands its error on as a traceback in words, whose last line is the sentence.
+    text = str(error)
+    return text.strip().splitlines()[-1].split("Error: ", 1)[-1] if text.startswith("Caught ") else text

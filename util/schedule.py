@@ -1,0 +1,79 @@
+"""The learning rate of each epoch."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from util.lazy import torch
+
+PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.2, 5  # as pytorch-CycleGAN-and-pix2pix has them
+
+
+def rate_factor(opt: argparse.Namespace, epoch: int) -> float:
+    """Return what the first learning rate is multiplied by in ``epoch`` (from 1); plateau has no plan and gives 1.
+
+    linear: 1 for ``n_epochs``, then 1 - (epoch - n_epochs) / (n_epochs_decay + 1), so that the last epoch still moves;
+    step: a tenth every ``lr_decay_iters``; cosine: half a cosine from 1 towards 0 over all epochs.
+    """
+    if opt.lr_policy == "linear":
+        return 1.0 - max(0, epoch - opt.n_epochs) / (opt.n_epochs_decay + 1)
+    if opt.lr_policy == "step":
+        return 0.1 ** ((epoch - 1) // opt.lr_decay_iters)
+    if opt.lr_policy == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * (epoch - 1) / max(1, opt.n_epochs + opt.n_epochs_decay)))
+    return 1.0
+
+
+class Schedule:
+    """Sets the learning rate of every optimiser at the start of an epoch."""
+
+    def __init__(self, opt: argparse.Namespace, optimizers: dict[str, torch.optim.Optimizer]):
+        self.opt = opt
+        self.optimizers = optimizers
+        self.plateaus = {}
+        if opt.lr_policy == "plateau":
+            make = torch.optim.lr_scheduler.ReduceLROnPlateau
+            self.plateaus = {name: make(optimizer, "min", PLATEAU_FACTOR, PLATEAU_PATIENCE) for name, optimizer in optimizers.items()}
+
+    def start_epoch(self, epoch: int) -> float:
+        """Set the rates of ``epoch`` and return the first optimiser's."""
+        if not self.plateaus:
+            for optimizer in self.optimizers.values():
+                for group in optimizer.param_groups:
+                    group["lr"] = group.setdefault("initial_lr", group["lr"]) * rate_factor(self.opt, epoch)
+        return self.rate()
+
+    def rate(self) -> float:
+        """Return the current learning rate of the first optimiser."""
+        return next(iter(self.optimizers.values())).param_groups[0]["lr"]
+
+    @property
+    def follows_scores(self) -> bool:
+        """Whether ``end_epoch`` wants to know how well the epoch went (``--lr_policy plateau``)."""
+        return bool(self.plateaus)
+
+    def end_epoch(self, value: float) -> None:
+        """Tell plateau what the epoch reached: a number that is better when lower."""
+        for plateau in self.plateaus.values():
+            plateau.step(value)
+
+    def describe(self) -> str:
+        """Return the plan in a line, for the start of a run."""
+        opt = self.opt
+        if self.plateaus:
+            return f"learning rate {opt.lr:g}, x {PLATEAU_FACTOR} after {PLATEAU_PATIENCE} epochs without a better score"
+        last = opt.n_epochs + opt.n_epochs_decay
+        marks = {"linear": [1, opt.n_epochs, opt.n_epochs + opt.n_epochs_decay // 2, last],
+                 "step": range(1, last + 1, opt.lr_decay_iters), "cosine": [1, last // 4, last // 2, 3 * last // 4, last]}
+        epochs = sorted({epoch for epoch in marks[opt.lr_policy] if 1 <= epoch <= last})
+        shown = epochs if len(epochs) <= 6 else [*epochs[:5], epochs[-1]]
+        return f"learning rate ({opt.lr_policy}): " + ", ".join(f"{opt.lr * rate_factor(opt, epoch):.3g} at epoch {epoch}" for epoch in shown)
+
+    def state_dict(self) -> dict:
+        return {name: plateau.state_dict() for name, plateau in self.plateaus.items()}
+
+    def load_state_dict(self, state: dict) -> None:
+        for name, plateau in self.plateaus.items():
+            if name in state:
+                plateau.load_state_dict(state[name])

@@ -1,0 +1,90 @@
+"""The data sets of a training run, opened before it starts, and the score of its networks on the second one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import data
+import metrics
+import models
+from util import distributed
+from util.errors import UserError
+from util.logger import is_main_process, log
+from util.results import make_table
+from util.scoring import score_pairs
+from util.training import Progress
+
+
+def open_datasets(opt: argparse.Namespace) -> tuple:
+    """Open and check the training pairs and, with ``--val_dataroot``, the validation pairs (else None).
+
+    Raises:
+        UserError: a data set is broken, the method needs a ground truth that is not there, or no metric fits.
+    """
+    dataset = data.create_dataset(opt, augment=True)
+    if models.find_model(opt.model).needs_gt and not dataset.has_gt:
+        raise UserError(f"--model {opt.model} learns from a ground truth, and {opt.dataroot or opt.dir_A} has none: use strips [A|B|GT], a GT folder or --dir_GT")
+    if opt.val_dataroot is None:
+        return dataset, None
+    root = Path(opt.val_dataroot)
+    if not root.is_dir():
+        raise UserError(f"--val_dataroot {root}: no such folder")
+    phase = next((name for name in (opt.val_phase, "test") if (root / name).is_dir()), opt.val_phase)
+    asked = argparse.Namespace(**{**vars(opt), "dataset_mode": opt.val_dataset_mode, "dir_A": None, "dir_B": None, "dir_GT": None,
+                                  "preprocess": "none", "load_size": 0})
+    val_dataset = data.create_dataset(asked, dataroot=str(root), phase=phase, augment=False)
+    choose_metric(opt.val_metric, val_dataset.has_gt)
+    return dataset, val_dataset
+
+
+def choose_metric(name: str, has_gt: bool) -> metrics.Metric:
+    """Return the metric that decides which networks are best; ``auto`` is PSNR_GT with a ground truth, else MI."""
+    metric = metrics.find_metric(("PSNR_GT" if has_gt else "MI") if name == "auto" else name)
+    if metric.needs == "gt" and not has_gt:
+        raise UserError(f"--val_metric {metric.name} needs a ground truth, and the validation data set has none")
+    return metric
+
+
+def report_skipped(*datasets) -> None:
+    """Say at the end how many pairs ``--skip_bad`` has left out."""
+    for dataset in datasets:
+        if dataset is not None and dataset.skipped:
+            log(f"left out {len(dataset.skipped)} of the pairs in {dataset.title}: " + "; ".join(dataset.skipped[:5]))
+
+
+class Validator:
+    """Scores the networks after an epoch and keeps the best ones as ``best_net_*.pth``."""
+
+    def __init__(self, opt: argparse.Namespace, dataset):
+        self.opt = opt
+        self.dataset = dataset
+        if dataset is not None:
+            self.metric = choose_metric(opt.val_metric, dataset.has_gt)
+            self.selected = metrics.select("all", dataset.has_gt)
+            self.loader = data.create_loader(dataset, opt, train=False, rank=distributed.rank(), world_size=distributed.world_size())
+
+    def end_epoch(self, model, progress: Progress, visualizer) -> None:
+        """Validate where it is due, log the scores, keep the best networks, and tell a plateau schedule."""
+        score = None
+        if self.dataset is not None and progress.epoch % self.opt.val_freq == 0:
+            score = self._validate(model, progress, visualizer)
+        if model.schedule.follows_scores:
+            if self.dataset is None:
+                model.schedule.end_epoch(sum(model.get_current_losses().values()))
+            elif score is not None:
+                model.schedule.end_epoch(score if self.metric.direction == "down" else -score)
+
+    def _validate(self, model, progress: Progress, visualizer) -> float:
+        rows = [{"name": pair["name"], "scores": scores} for pair, _, scores in score_pairs(model, self.loader, self.selected)]
+        means = make_table(distributed.gather(rows), self.selected).mean()
+        score = means[self.metric.name]
+        sign = 1 if self.metric.direction == "up" else -1
+        if progress.best_score is None or sign * score > sign * progress.best_score:
+            progress.best_score, progress.best_epoch = score, progress.epoch
+            if is_main_process():
+                model.save_networks("best")
+        visualizer.log_scores({"epoch": progress.epoch, "total_iters": progress.total_iters, "step": progress.step, "scores": means})
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
+        log(f"validation after epoch {progress.epoch}: {shown}; best {self.metric.name} {progress.best_score:.4g} in epoch {progress.best_epoch}")
+        return score
