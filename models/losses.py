@@ -1,0 +1,56 @@
+"""Losses that several methods share. Each returns a scalar in float32, whatever precision the network ran in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from util.lazy import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+GAN_MODES = ("vanilla", "lsgan", "wgangp")
+
+
+class GANLoss:
+    """The adversarial objective: how far verdicts are from 'real' or from 'fake', averaged over all of them.
+
+    ``vanilla``: cross entropy with logits (Goodfellow et al. 2014); ``lsgan``: squared distance to 1 or 0 (Mao et al.
+    2017); ``wgangp``: the critic's mean, negated for 'real' (Arjovsky et al. 2017), to go with ``gradient_penalty``.
+
+    Raises:
+        ValueError: ``gan_mode`` is none of ``GAN_MODES``.
+    """
+
+    def __init__(self, gan_mode: str):
+        if gan_mode not in GAN_MODES:
+            raise ValueError(f"gan_mode is '{gan_mode}', expected one of {', '.join(GAN_MODES)}")
+        self.gan_mode = gan_mode
+
+    def __call__(self, verdicts: Tensor, is_real: bool) -> Tensor:
+        """Return the loss of ``verdicts`` (any shape, unbounded) that should say ``is_real``."""
+        verdicts = verdicts.float()
+        if self.gan_mode == "wgangp":
+            return -verdicts.mean() if is_real else verdicts.mean()
+        target = torch.full_like(verdicts, float(is_real))
+        if self.gan_mode == "lsgan":
+            return torch.nn.functional.mse_loss(verdicts, target)
+        return torch.nn.functional.binary_cross_entropy_with_logits(verdicts, target)
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    """Return mean((||grad_x sum critic(x)||_2 - 1)^2) at points x between ``real`` and ``fake``.
+
+    Gulrajani et al. 2017, "Improved Training of Wasserstein GANs", eq. 3 without its factor. A critic with a map of
+    verdicts is differentiated by their sum, as in pix2pix's framework. Batch normalisation makes a verdict depend on
+    the other images of the batch, which the derivation excludes: use instance normalisation or none.
+
+    Args:
+        critic: maps (N, C, H, W) to verdicts (N, ...); must be differentiable twice (a compiled network is not).
+        real, fake: (N, C, H, W) of one range; no gradient flows into them.
+    """
+    share = torch.rand(len(real), 1, 1, 1, device=real.device)
+    between = torch.lerp(fake.detach().float(), real.detach().float(), share).requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(between).float().sum(), between, create_graph=True)
+    return ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()

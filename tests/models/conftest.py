@@ -1,0 +1,72 @@
+"""Models made as train.py and test.py make them: from flags, through the real option parsers, on the CPU."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import pytest
+import torch
+
+import models
+from models.base_model import BaseModel
+from options.test_options import TestOptions
+from options.train_options import TrainOptions
+
+SMALL = ("--ngf", "8", "--ndf", "8", "--crop_size", "32", "--load_size", "32")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Keep torch to one thread: on pictures this small, threads wait for each other more than they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def make_options(tmp_path) -> Callable[..., argparse.Namespace]:
+    """Return a function: options of ``--model NAME`` and further flags; training by default."""
+
+    def make(name: str, *flags: str, is_train: bool = True, seed: int = 0) -> argparse.Namespace:
+        run = ["--name", "run", "--checkpoints_dir", str(tmp_path), "--dataroot", str(tmp_path), "--gpu_ids", "-1"]
+        parser = TrainOptions() if is_train else TestOptions()
+        if not is_train:
+            (tmp_path / "run").mkdir(exist_ok=True)
+            (tmp_path / "run" / "train_opt.json").write_text('{"format": 1, "name": "run", "options": {}}', "utf-8")
+        opt = parser.parse([*run, "--model", name, *flags])
+        opt.device = "cpu"
+        return opt
+
+    return make
+
+
+@pytest.fixture
+def make_model(make_options) -> Callable[..., BaseModel]:
+    """Return a function: the model of ``--model NAME`` and further flags, small by default, with seeded weights."""
+
+    def make(name: str, *flags: str, is_train: bool = True) -> BaseModel:
+        small = SMALL if is_train else ("--ngf", "8")
+        torch.manual_seed(0)
+        return models.create_model(make_options(name, *small, *flags, is_train=is_train))
+
+    return make
+
+
+@pytest.fixture
+def make_batch() -> Callable[..., dict]:
+    """Return a function: a batch of random multi-focus-like pairs, each source right in one half."""
+
+    def make(count: int = 2, height: int = 32, width: int = 32, seed: int = 0) -> dict:
+        generator = torch.Generator().manual_seed(seed)
+        truth = torch.rand(count, 3, height, width, generator=generator)
+        blurred = torch.nn.functional.avg_pool2d(truth, 5, stride=1, padding=2, count_include_pad=False)
+        left = (torch.arange(width) < width // 2).expand(1, 3, height, width)
+        gray = torch.zeros(count, dtype=torch.bool)
+        names = [f"pair{index}" for index in range(count)]
+        a, b = torch.where(left, truth, blurred), torch.where(left, blurred, truth)
+        paths = {"A_path": names, "B_path": names, "GT_path": names}
+        return {"A": a, "B": b, "GT": truth, "name": names, "A_gray": gray, "B_gray": gray, **paths}
+
+    return make
