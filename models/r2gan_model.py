@@ -51,10 +51,9 @@ class R2GANModel(BaseModel):
         """Refuse what cannot be built or trained, before any network is.
 
         Raises:
-            UserError: --netG or --netD is no such network, or the training crop fits no network.
+            UserError: --netG or --netD is no network for it, or the training crop has a size that does not fit them.
         """
-        generator = networks.find_network(opt.netG, "generator").name
-        if generator != "r2gan_generator":
+        if opt.netG.lower() != "r2gan_generator":
             raise UserError(f"--netG {opt.netG} is no generator of --model {opt.model}: give R2GAN_generator")
         if not opt.is_train:
             return
@@ -64,7 +63,6 @@ class R2GANModel(BaseModel):
 
     def __init__(self, opt: argparse.Namespace):
         super().__init__(opt)
-        self.check_options(opt)
         self.color_mode = opt.color
         generator = networks.build(opt.netG, ngf=opt.ngf, n_blocks=opt.n_blocks, norm=opt.norm,
                                    use_dropout=not opt.no_dropout, tie_decoders=not opt.untied_decoders)
@@ -107,10 +105,11 @@ class R2GANModel(BaseModel):
         padding = (0, max(0, self.smallest_side - width), 0, max(0, self.smallest_side - height))
         if any(padding):
             a, b = (torch.nn.functional.pad(image, padding, mode="replicate") for image in (a, b))
-        return (self.net_G.fuse(2 * a - 1, 2 * b - 1)[..., :height, :width] + 1) / 2
+        fused = self.net_G.fuse(2 * a - 1, 2 * b - 1)[..., :height, :width]
+        return (fused.float() + 1) / 2  # in bf16 the sum would round to half a gray level
 
     def compute_visuals(self) -> None:
-        self.fused, self.rec_A, self.rec_B = ((image + 1) / 2 for image in self.output)
+        self.fused, self.rec_A, self.rec_B = ((image.float() + 1) / 2 for image in self.output)
 
     def _learn_discriminator(self, fused: torch.Tensor, real: torch.Tensor) -> None:
         self.set_requires_grad(self.net_D, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ import models
 from models.base_model import BaseModel
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
+from tests.tiny import make_triplet
 
 SMALL = ("--ngf", "8", "--ndf", "8", "--crop_size", "32", "--load_size", "32")
 
@@ -56,17 +58,15 @@ def make_model(make_options) -> Callable[..., BaseModel]:
 
 @pytest.fixture
 def make_batch() -> Callable[..., dict]:
-    """Return a function: a batch of random multi-focus-like pairs, each source right in one half."""
+    """Return a function: a batch of multi-focus pairs with their ground truth, as a loader would give it."""
 
-    def make(count: int = 2, height: int = 32, width: int = 32, seed: int = 0) -> dict:
-        generator = torch.Generator().manual_seed(seed)
-        truth = torch.rand(count, 3, height, width, generator=generator)
-        blurred = torch.nn.functional.avg_pool2d(truth, 5, stride=1, padding=2, count_include_pad=False)
-        left = (torch.arange(width) < width // 2).expand(1, 3, height, width)
+    def make(count: int = 2, height: int = 32, width: int = 32) -> dict:
+        triplets = [make_triplet(seed, height, width) for seed in range(count)]
+        stacked = torch.from_numpy(np.array(triplets) / np.float32(255)).permute(1, 0, 4, 2, 3)
+        images = dict(zip(("A", "B", "GT"), stacked, strict=True))
         gray = torch.zeros(count, dtype=torch.bool)
-        names = [f"pair{index}" for index in range(count)]
-        a, b = torch.where(left, truth, blurred), torch.where(left, blurred, truth)
+        names = [f"pair{seed}" for seed in range(count)]
         paths = {"A_path": names, "B_path": names, "GT_path": names}
-        return {"A": a, "B": b, "GT": truth, "name": names, "A_gray": gray, "B_gray": gray, **paths}
+        return {**images, "name": names, "A_gray": gray, "B_gray": gray, **paths}
 
     return make
