@@ -32,23 +32,22 @@ class AppendOnlyFile:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             _cut_torn_line(self.path)
-            self._handle = open(self.path, "a", encoding="utf-8")
+            # Without a buffer: nothing stays behind that a full disk would refuse once more when the process ends.
+            self._handle = open(self.path, "ab", buffering=0)
         except OSError as error:
             raise _write_error(self.path, error) from error
 
     def append(self, line: str) -> None:
         """Write one line (without its line feed)."""
+        content = (line + "\n").encode("utf-8")
         try:
-            self._handle.write(line + "\n")
-            self._handle.flush()
+            while content:
+                content = content[self._handle.write(content) :]
         except OSError as error:
             raise _write_error(self.path, error) from error
 
     def close(self) -> None:
-        try:
-            self._handle.close()
-        except OSError as error:  # what a full disk refused before is refused again
-            raise _write_error(self.path, error) from error
+        self._handle.close()
 
 
 class RunLog(AppendOnlyFile):

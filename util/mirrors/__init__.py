@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from util.logger import warn
 from util.mirrors.base import ImageSet, Mirror
 from util.mirrors.tensorboard_mirror import TensorBoardMirror
 from util.mirrors.visdom_mirror import VisdomMirror
@@ -23,7 +24,12 @@ def start_mirrors(opt, folder: Path, resume_step: int | None) -> list[Mirror]:
     if opt.display_id > 0:
         mirrors.append(VisdomMirror(opt, folder))
     if opt.tensorboard:
-        mirrors.append(TensorBoardMirror(folder, resume_step))
+        try:
+            mirrors.append(TensorBoardMirror(folder, resume_step))
+        except ImportError as error:
+            warn(f"TensorBoard is left out and training goes on: {error} (pip install tensorboard)")
+        except OSError as error:
+            warn(f"TensorBoard is left out and training goes on: {error}")
     for mirror in mirrors:
         mirror.start()
     return mirrors

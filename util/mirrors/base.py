@@ -28,10 +28,6 @@ class ImageSet:
     step: int
 
 
-class MirrorUnavailable(Exception):
-    """This mirror cannot work here; the message is the sentence that the user is told, once."""
-
-
 class Mirror(threading.Thread):
     """A daemon thread that draws a run's logs and images.
 
@@ -39,8 +35,9 @@ class Mirror(threading.Thread):
     pass through memory: they are on disk already, and the thread reads there what it has not drawn yet, so nothing is
     lost while a server is away and nothing piles up. Only images wait in a queue, of ``IMAGE_SETS`` at most.
 
-    A subclass provides ``open``, ``draw`` and ``finish``, all called on the thread. Whatever they raise ends the mirror
-    with one warning, and nothing else.
+    A subclass provides ``draw`` and ``finish``, which are called on the thread. Whatever they raise ends the mirror
+    with one warning, and nothing else. They import nothing: a data worker that is forked while a thread is in the
+    middle of an import waits for that import for ever.
     """
 
     title = "mirror"
@@ -73,9 +70,6 @@ class Mirror(threading.Thread):
     def closing(self) -> bool:
         return self._closing.is_set()
 
-    def open(self) -> None:
-        """Import and prepare what drawing needs; raises MirrorUnavailable."""
-
     def draw(self, losses: Iterable[dict], scores: Iterable[dict], images: list[ImageSet]) -> bool:
         """Draw new records and images; return False where that did not work out and should be tried again soon.
 
@@ -84,11 +78,10 @@ class Mirror(threading.Thread):
         raise AssertionError(f"{type(self).__name__} does not say how it draws")
 
     def finish(self) -> None:
-        """Close what ``open`` opened."""
+        """Close what is open, after the last drawing."""
 
     def run(self) -> None:
         try:
-            self.open()
             while True:
                 closing = self.closing  # read before the files are: what was logged before close() is drawn
                 self._wake.clear()
@@ -99,8 +92,6 @@ class Mirror(threading.Thread):
                 if drawn:
                     self._wake.wait()
             self.finish()
-        except MirrorUnavailable as reason:
-            warn(str(reason))
         except Exception as error:  # a mirror may fail in any way; training must not even notice
             warn(f"{self.title} stopped ({type(error).__name__}: {error}); training goes on, its files are complete")
 

@@ -6,31 +6,28 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from util.mirrors.base import ImageSet, Mirror, MirrorUnavailable
+from util.mirrors.base import ImageSet, Mirror
 
 
 class TensorBoardMirror(Mirror):
     """Writes ``checkpoints/NAME/tensorboard``: ``loss/*``, ``score/*``, ``lr``, ``images_per_s`` and images, by update.
 
     A resumed run first takes back what was written after ``resume_step``, and does not write twice what came before.
+
+    Raises:
+        ImportError: tensorboard is not installed.
     """
 
     title = "TensorBoard"
 
     def __init__(self, folder: Path, resume_step: int | None):
-        super().__init__(folder)
-        self.folder = folder / "tensorboard"
-        self._resume_step = resume_step
+        from torch.utils.tensorboard import SummaryWriter
 
-    def open(self) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise MirrorUnavailable("tensorboard is not installed: --tensorboard is left out and training goes on "
-                                    f"(pip install tensorboard; {error})") from error
-        written_before = self._resume_step is not None and any(self.folder.glob("events.out.tfevents.*"))
-        self._written_step = self._resume_step if written_before else -1
-        self._writer = SummaryWriter(str(self.folder), purge_step=self._resume_step + 1 if written_before else None)
+        super().__init__(folder)
+        target = folder / "tensorboard"
+        written_before = resume_step is not None and any(target.glob("events.out.tfevents.*"))
+        self._written_step = resume_step if written_before else -1
+        self._writer = SummaryWriter(str(target), purge_step=resume_step + 1 if written_before else None)
 
     def draw(self, losses: Iterable[dict], scores: Iterable[dict], images: list[ImageSet]) -> bool:
         for record in losses:

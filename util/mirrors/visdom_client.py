@@ -24,14 +24,22 @@ class VisdomClient:
     """A connection to one Visdom server and one environment on it. It is made at the first message.
 
     Args:
-        server: ``--display_server``, such as ``http://localhost``; a path after the host is the server's base URL.
+        server: ``--display_server``, such as ``http://localhost``; a path after the host is the server's base URL, and
+            a port in it is used in place of ``port``.
         port: ``--display_port``.
         environment: ``--display_env``.
+
+    Raises:
+        UserError: ``server`` is no address.
     """
 
     def __init__(self, server: str, port: int, environment: str, timeout: float = TIMEOUT):
-        parts = urlsplit(server if "://" in server else f"http://{server}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(server if "://" in server else f"http://{server}")
+            valid, port = parts.scheme in ("http", "https") and parts.hostname, parts.port or port
+        except ValueError:
+            valid = False
+        if not valid:
             raise UserError(f"--display_server {server} is not an address of a Visdom server: give one such as "
                             "http://localhost")
         self.environment = environment
