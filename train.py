@@ -34,21 +34,21 @@ def main() -> int | None:
     datasets = datasets or distributed.on_main_process(lambda: validation.open_datasets(opt))
     if opt.overwrite:
         training.remove_run(opt.run_dir)
-    if is_main_process():
-        saved_options.write(opt, options.parser)
     log(saved_options.describe(opt, options.parser))
-    train(opt, *datasets)
+    train(opt, options.parser, *datasets)
     distributed.finish()
     return None
 
 
-def train(opt, dataset, val_dataset) -> None:
+def train(opt, parser, dataset, val_dataset) -> None:
     """Run the loop of one process; all processes of a group call it with the same options."""
     rank, world_size = distributed.rank(), distributed.world_size()
     training.seed_everything(opt.seed)
     model = models.create_model(opt)
     model.print_networks()
     progress = training.load_state(model, opt) if opt.continue_train else training.Progress(epoch=opt.epoch_count)
+    if is_main_process():
+        saved_options.write(opt, parser)
     loader = data.create_loader(dataset, opt, train=True, rank=rank, world_size=world_size)
     validator = validation.Validator(opt, val_dataset)
     visualizer = Visualizer(opt, Path(opt.run_dir), resume_step=progress.step if opt.continue_train else None)

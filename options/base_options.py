@@ -60,7 +60,8 @@ class BaseOptions:
         opt = parser.parse_strictly(argv)
         opt.is_train = self.is_train
         opt.given = sorted(parser.explicit(argv))
-        opt.stored = stored
+        # What the run was trained with, for telling a user which flag makes its weights unfit.
+        opt.stored = {name: value for name, value in stored.items() if name in parser.destinations("model")}
         self.finish(opt, parser)
         if opt.print_options:
             log(saved_options.describe(opt, parser))

@@ -1,0 +1,228 @@
+"""Every mistake a user can make ends in one sentence and status 2, before long work starts, and loses nothing on disk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from commands import REPOSITORY, SMALL, call, environment, run
+from PIL import Image
+
+TRAIN, TEST = "train.py", "test.py"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Path:
+    """Make good data, a trained run, and every kind of broken data beside them."""
+    root = tmp_path_factory.mktemp("world")
+    tiny.make_strips(root / "strips" / "train", 4)
+    tiny.make_pairs(root / "pairs" / "test", 2)
+    run(str(REPOSITORY / TRAIN), "--dataroot", root / "strips", "--name", "good", "--checkpoints_dir", root / "runs", *SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
+    _break_data(root)
+    _break_runs(root / "runs")
+    (root / "results" / "good" / "test_latest").mkdir(parents=True)
+    (root / "results" / "good" / "test_latest" / "diary.txt").write_text("mine")
+    return root
+
+
+def _break_data(root: Path) -> None:
+    (root / "empty" / "test").mkdir(parents=True)
+    (root / "letters" / "test").mkdir(parents=True)
+    (root / "letters" / "test" / "letter.txt").write_text("no image")
+    lone = tiny.make_pairs(root / "lone" / "test", 2)
+    (lone / "B" / "pair-01-B.png").unlink()
+    tiny.write(tiny.make_pairs(root / "sizes" / "test", 2) / "B" / "pair-01-B.png", tiny.make_image(1, 24, 31))
+    for name, content in {"hollow": b"", "text": b"these are letters, not pixels"}.items():
+        (tiny.make_pairs(root / name / "test", 2) / "B" / "pair-01-B.png").write_bytes(content)
+    torn = tiny.make_pairs(root / "torn" / "test", 2) / "A" / "pair-00-A.png"
+    torn.write_bytes(torn.read_bytes()[:-200])
+    levels = np.full((24, 30), 0.5, np.float32)
+    levels[3, 4] = np.nan
+    nan = tiny.make_pairs(root / "nan" / "test", 2)
+    (nan / "A" / "pair-00-A.png").unlink()
+    Image.fromarray(levels).save(nan / "A" / "pair-00-A.tif")
+    tiny.write(root / "ragged" / "train" / "strip.png", tiny.make_image(0, 32, 97))
+    tiny.make_pairs(root / "no_gt" / "train", 2)
+
+
+def _break_runs(runs: Path) -> None:
+    good = runs / "good"
+
+    def copy(name: str) -> Path:
+        return Path(shutil.copytree(good, runs / name))
+
+    weights = copy("torn") / "latest_net_G.pth"
+    weights.write_bytes(weights.read_bytes()[:3000])
+    (copy("hollow") / "latest_net_G.pth").write_bytes(b"")
+    torch.save(torch.nn.Linear(2, 2), copy("code") / "latest_net_G.pth")
+    (copy("prose") / "latest_net_G.pth").write_text("weights, please")
+    torch.save([1, 2, 3], copy("numbers") / "latest_net_G.pth")
+    torch.save({"layer.weight": torch.ones(2)}, copy("foreign") / "latest_net_G.pth")
+    (copy("no_weights") / "latest_net_G.pth").unlink()
+    (copy("bad_json") / "train_opt.json").write_text("{")
+    (copy("list_json") / "train_opt.json").write_text("[1]")
+    (copy("future") / "train_opt.json").write_text(json.dumps({"format": 99, "options": {}}))
+    state = copy("torn_state") / "latest_train_state.pth"
+    state.write_bytes(state.read_bytes()[: len(state.read_bytes()) // 2])
+    torch.save({"format": 99}, copy("future_state") / "latest_train_state.pth")
+    saved = torch.load(good / "latest_train_state.pth", weights_only=True)
+    torch.save({**saved, "model": "other"}, copy("other_state") / "latest_train_state.pth")
+    del saved["state"]["networks"]["D"]
+    torch.save(saved, copy("half_state") / "latest_train_state.pth")
+
+
+D = ["--dataroot", "{root}/strips"]
+R = ["--checkpoints_dir", "{root}/runs", "--results_dir", "{root}/results2", "--gpu_ids", "-1"]
+G = ["--dataroot", "{root}/pairs", "--name", "good", *R]
+
+
+def go_on(name: str, *words: str) -> list[str]:
+    return ["--continue_train", "--name", name, "--checkpoints_dir", "{root}/runs", *words]
+
+
+def fuse(name: str, *words: str) -> list[str]:
+    return ["--dataroot", "{root}/pairs", "--name", name, *R, *words]
+
+
+TABLE = {  # id: (script, arguments, what the sentence must say)
+    # flags
+    "unknown flag": (TRAIN, [*D, "--bach_size", "3"], ["--bach_size", "--batch_size"]),
+    "unknown flag with =": (TRAIN, [*D, "--n_epoch=3"], ["--n_epoch", "--n_epochs"]),
+    "abbreviated flag": (TRAIN, [*D, "--print_fre", "3"], ["--print_fre", "--print_freq"]),
+    "stray word": (TRAIN, [*D, "fast"], ["'fast'"]),
+    "flag without value": (TRAIN, [*D, "--lr"], ["--lr"]),
+    "unknown model": (TRAIN, [*D, "--model", "r2gam"], ["r2gam", "'r2gan'"]),
+    "unknown dataset": (TRAIN, [*D, "--dataset_mode", "lytra"], ["lytra", "'lytro'"]),
+    "unknown metric": (TEST, [*G, "--metrics", "EN,SDD"], ["SDD", "'SD'"]),
+    "unknown validation metric": (TRAIN, [*D, "--val_metric", "PSNRGT"], ["PSNRGT", "PSNR_GT"]),
+    "no metric": (TEST, [*G, "--metrics", ","], ["--metrics"]),
+    "unknown generator": (TRAIN, [*D, "--netG", "resnet_9blocks"], ["resnet_9blocks"]),
+    "unknown discriminator": (TRAIN, [*D, "--netD", "pixle"], ["pixle", "pixel"]),
+    "discriminator as generator": (TRAIN, [*D, "--netG", "pixel"], ["pixel"]),
+    "pix2pix with another generator": (TRAIN, [*D, "--model", "pix2pix", "--netG", "unet_256"], ["unet_256", "R2GAN_generator"]),
+    "unknown registry": (TRAIN, ["--list", "model"], ["models"]),
+    "unknown norm": (TRAIN, [*D, "--norm", "layer"], ["--norm", "batch"]),
+    "unknown gan mode": (TRAIN, [*D, "--gan_mode", "lsgn"], ["lsgan"]),
+    "unknown policy": (TRAIN, [*D, "--lr_policy", "liner"], ["linear"]),
+    "unknown preprocess": (TRAIN, [*D, "--preprocess", "crops"], ["crop"]),
+    "unknown rotation": (TRAIN, [*D, "--rotate", "half"], ["quarter"]),
+    "unknown precision": (TRAIN, [*D, "--amp", "fp8"], ["--amp", "fp16"]),
+    "unknown colour rule": (TEST, [*G, "--color", "lum"], ["luma"]),
+    "unknown initialisation": (TRAIN, [*D, "--init_type", "gauss"], ["normal"]),
+    "epochs are no number": (TRAIN, [*D, "--n_epochs", "many"], ["--n_epochs", "'many'"]),
+    "negative epochs": (TRAIN, [*D, "--niter", "-3"], ["-3", "at least 0"]),
+    "nothing to train": (TRAIN, [*D, "--n_epochs", "0", "--n_epochs_decay", "0"], ["--n_epochs"]),
+    "first epoch behind the last": (TRAIN, [*D, "--epoch_count", "900"], ["900"]),
+    "batch of none": (TRAIN, [*D, "--batch_size", "0"], ["--batch_size", "from 1 to"]),
+    "rate of zero": (TRAIN, [*D, "--lr", "0"], ["--lr", "larger than 0"]),
+    "rate is nan": (TRAIN, [*D, "--lr", "nan"], ["--lr", "nan"]),
+    "rate is text": (TRAIN, [*D, "--lr", "2e-"], ["--lr", "2e-"]),
+    "momentum above one": (TRAIN, [*D, "--beta1", "1.5"], ["--beta1"]),
+    "average that never moves": (TRAIN, [*D, "--ema", "1"], ["--ema"]),
+    "negative seed": (TRAIN, [*D, "--seed", "-1"], ["--seed"]),
+    "negative clip": (TRAIN, [*D, "--clip_grad", "-1"], ["--clip_grad"]),
+    "gather none": (TRAIN, [*D, "--accumulate", "0"], ["--accumulate"]),
+    "no update": (TRAIN, [*D, "--max_steps", "0"], ["--max_steps"]),
+    "negative loaders": (TRAIN, [*D, "--num_threads", "-1"], ["--num_threads"]),
+    "port out of range": (TRAIN, [*D, "--display_port", "70000"], ["--display_port", "65535"]),
+    "panels": (TRAIN, [*D, "--panels", "4"], ["--panels"]),
+    "crop of zero": (TRAIN, [*D, "--crop_size", "0"], ["--crop_size"]),
+    "crop above load": (TRAIN, [*D, "--load_size", "64", "--crop_size", "128"], ["--load_size 64", "--crop_size 128"]),
+    "crop that no network takes": (TRAIN, [*D, "--load_size", "0", "--crop_size", "30", "--preprocess", "crop"], ["--crop_size 30", "4"]),
+    "crop too small for the discriminator": (TRAIN, [*D, "--crop_size", "16", "--netD", "basic"], ["--netD basic"]),
+    "GPU list is text": (TRAIN, [*D, "--gpu_ids", "one"], ["--gpu_ids", "'one'"]),
+    "GPU twice": (TRAIN, [*D, "--gpu_ids", "0,0"], ["twice"]),
+    "half precision on the CPU": (TRAIN, [*D, "--amp", "fp16", "--gpu_ids", "-1"], ["--amp fp16", "bf16"]),
+    "suffix of no option": (TRAIN, [*D, "--suffix", "{colour}"], ["--suffix", "colour"]),
+    "name is a path": (TRAIN, [*D, "--name", "a/b"], ["--name", "a/b"]),
+    "name is empty": (TRAIN, [*D, "--name", ""], ["--name"]),
+    "test none": (TEST, [*G, "--num_test", "0"], ["--num_test"]),
+    # runs
+    "no dataroot": (TRAIN, ["--name", "x"], ["--dataroot"]),
+    "run with another width": (TEST, [*G, "--ngf", "8"], ["--ngf 8", "trained with 4"]),
+    "run with more blocks": (TEST, [*G, "--n_blocks", "2"], ["--n_blocks 2", "trained with 1"]),
+    "unknown run": (TEST, fuse("goood"), ["goood", "'good'"]),
+    "no run at all": (TEST, ["--dataroot", "{root}/pairs", "--name", "x", "--checkpoints_dir", "{root}/empty"], ["none at all"]),
+    "snapshot is no snapshot": (TEST, [*G, "--epoch", "last"], ["--epoch", "latest"]),
+    "snapshot was not kept": (TEST, [*G, "--epoch", "77"], ["77_net_G.pth"]),
+    "go on without a run": (TRAIN, go_on("nothing"), ["nothing"]),
+    "go on with another width": (TRAIN, go_on("good", "--ngf", "8"), ["--ngf 8", "4"]),
+    "run is there already": (TRAIN, [*D, "--name", "good", "--checkpoints_dir", "{root}/runs"], ["--continue_train", "--overwrite"]),
+    "results of somebody else": (TEST, ["--dataroot", "{root}/pairs", "--name", "good", "--checkpoints_dir", "{root}/runs", "--results_dir", "{root}/results", "--gpu_ids", "-1"], ["--results_dir"]),
+    # folders
+    "dataroot is not there": (TRAIN, ["--dataroot", "{root}/nowhere"], ["nowhere", "no such folder"]),
+    "dataroot is a file": (TRAIN, ["--dataroot", "{root}/letters/test/letter.txt"], ["no such folder"]),
+    "one folder of two": (TRAIN, ["--dir_A", "{root}/pairs/test/A"], ["--dir_A", "--dir_B"]),
+    "own folder is not there": (TEST, ["--dir_A", "{root}/pairs/test/A", "--dir_B", "{root}/pairs/test/C", "--name", "good", *R], ["pairs/test/C"]),
+    "phase is not there": (TEST, [*G, "--phase", "holiday"], ["holiday", "--phase"]),
+    "empty folder": (TEST, ["--dataroot", "{root}/empty", "--name", "good", *R], ["empty"]),
+    "folder of text": (TEST, ["--dataroot", "{root}/letters", "--name", "good", *R], ["letters"]),
+    "validation data are not there": (TRAIN, [*D, "--val_dataroot", "{root}/nowhere"], ["--val_dataroot"]),
+    "validation metric without a ground truth": (TRAIN, [*D, "--val_dataroot", "{root}/pairs", "--val_metric", "PSNR_GT"], ["PSNR_GT", "ground truth"]),
+    "metric without a ground truth": (TEST, [*G, "--metrics", "PSNR_GT"], ["PSNR_GT", "ground truth"]),
+    "training without a ground truth": (TRAIN, ["--dataroot", "{root}/no_gt"], ["ground truth", "--dir_GT"]),
+    # images
+    "no partner": (TEST, ["--dataroot", "{root}/lone", "--name", "good", *R], ["pair-01-A.png", "--skip_bad"]),
+    "two sizes": (TEST, ["--dataroot", "{root}/sizes", "--name", "good", *R], ["pair-01", "30x24", "31x24", "--skip_bad"]),
+    "file of no bytes": (TEST, ["--dataroot", "{root}/hollow", "--name", "good", *R], ["pair-01-B.png", "--skip_bad"]),
+    "text in a picture's clothes": (TEST, ["--dataroot", "{root}/text", "--name", "good", *R], ["pair-01-B.png", "--skip_bad"]),
+    "torn picture": (TEST, ["--dataroot", "{root}/torn", "--name", "good", *R], ["pair-00-A.png", "--skip_bad"]),
+    "picture with NaN": (TEST, ["--dataroot", "{root}/nan", "--name", "good", *R], ["pair-00-A.tif"]),
+    "strip that no panel fits": (TRAIN, ["--dataroot", "{root}/ragged", "--panels", "3", "--dataset_mode", "pmf"], ["strip.png"]),
+    # checkpoints
+    "weights torn": (TEST, fuse("torn"), ["latest_net_G.pth"]),
+    "weights of no bytes": (TEST, fuse("hollow"), ["latest_net_G.pth", "empty"]),
+    "weights with code": (TEST, fuse("code"), ["latest_net_G.pth", "pickled code"]),
+    "weights are prose": (TEST, fuse("prose"), ["latest_net_G.pth"]),
+    "weights are a list": (TEST, fuse("numbers"), ["latest_net_G.pth"]),
+    "weights of another network": (TEST, fuse("foreign"), ["latest_net_G.pth", "no tensor"]),
+    "weights are gone": (TEST, fuse("no_weights"), ["latest_net_G.pth"]),
+    "options torn": (TEST, fuse("bad_json"), ["train_opt.json"]),
+    "options are a list": (TEST, fuse("list_json"), ["train_opt.json"]),
+    "options of the future": (TEST, fuse("future"), ["train_opt.json", "99"]),
+    "state torn": (TRAIN, go_on("torn_state"), ["latest_train_state.pth"]),
+    "state of the future": (TRAIN, go_on("future_state"), ["latest_train_state.pth"]),
+    "state of another model": (TRAIN, go_on("other_state"), ["--model other"]),
+    "state without a network": (TRAIN, go_on("half_state"), ["network D"]),
+}
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: case.replace(" ", "_"))
+def test_bad_input_ends_in_one_sentence(case, world, tmp_path, monkeypatch, capsys):
+    script, arguments, said = TABLE[case]
+    arguments = [word.format(root=world) if "{root}" in word else word for word in arguments]
+    if script == TRAIN and "--checkpoints_dir" not in arguments:
+        arguments += ["--checkpoints_dir", str(tmp_path / "runs")]
+    before = listing(world)
+    status, output, errors = call(script, *arguments, monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 2, output + errors
+    sentences = [line for line in errors.splitlines() if line.startswith(f"{script}: error: ")]
+    assert len(sentences) == 1 and errors.splitlines()[-1] == sentences[0], errors
+    assert "Traceback" not in errors
+    for words in said:
+        assert words in sentences[0]
+    assert listing(world) == before
+    assert not (tmp_path / "runs").exists()
+
+
+def test_table_is_large_enough():
+    assert len(TABLE) >= 60
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--list", "models"], ["--list", "metrics"], ["--list", "networks"], ["--list", "datasets"],
+                                       ["--model", "r2gam"], ["--dataroot", "/nowhere"], ["--lr", "x"]], ids=" ".join)
+def test_refusals_and_help_do_not_load_torch(arguments):
+    probe = f"import sys, runpy; sys.argv = ['train.py', *{arguments!r}]\ntry: runpy.run_path('train.py', run_name='__main__')\nexcept SystemExit: pass\nprint('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, cwd=REPOSITORY, env=environment())
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
