@@ -7,7 +7,6 @@
   const dialog = document.createElement("dialog");
   dialog.className = "lightbox";
   dialog.tabIndex = -1;
-  dialog.autofocus = true; // the keys work at once, and no button looks pressed
   const image = document.createElement("img");
   const caption = document.createElement("p");
   const previous = makeButton("‹", "previous image", () => move(-1, 0));
@@ -36,7 +35,9 @@
     image.src = link.href;
     image.alt = `${link.dataset.label} of ${scene}`;
     caption.textContent = `${scene} · ${link.dataset.label}`;
-    if (!dialog.open) dialog.showModal();
+    if (dialog.open) return;
+    dialog.showModal();
+    dialog.focus(); // not its first button, which would look chosen
   }
 
   function move(images, scenes) {
