@@ -82,14 +82,14 @@ def train(opt, parser, dataset, val_dataset) -> None:
                 on_page = progress.crossed(opt.update_html_freq, images)
                 if is_main_process() and (on_page or progress.crossed(opt.display_freq, images)):
                     visualizer.show_images(to_pictures(model.get_current_visuals()), epoch=progress.epoch,
-                                           total_iters=progress.total_iters, step=progress.step, save=on_page)
+                                           total_iters=progress.total_iters, step=progress.update, save=on_page)
                 save_due |= progress.crossed(opt.save_latest_freq, images)
                 if moved:  # between two updates the state on disk would not be exact
                     reason = training.reason_to_stop(opt, progress, stop)
-                    if save_due or reason:
+                    if remaining and (save_due or reason):
                         training.save_state(model, progress, opt)
                         save_due = False
-                    if reason and remaining:
+                    if remaining and reason:
                         break
                 clock.skip()
             else:
@@ -98,7 +98,7 @@ def train(opt, parser, dataset, val_dataset) -> None:
                 if snapshot_due and is_main_process():
                     model.save_networks(progress.epoch)
                 progress.begin_next_epoch()
-                if snapshot_due or reason or progress.epoch > last_epoch:
+                if save_due or snapshot_due or reason or progress.epoch > last_epoch:
                     training.save_state(model, progress, opt)
                 clock.skip()
     visualizer.close()

@@ -34,6 +34,7 @@ class Progress:
         consumed: images of this epoch that were learned from, over all processes.
         total_iters: images in all epochs, over all processes (CycleGAN's counter).
         step: updates of the parameters.
+        update: the update that the last batch is part of: ``step``, or the coming one while batches are gathered.
         best_score, best_epoch: of the validation metric so far, None before the first.
     """
 
@@ -41,6 +42,7 @@ class Progress:
     consumed: int = 0
     total_iters: int = 0
     step: int = 0
+    update: int = 0
     best_score: float | None = None
     best_epoch: int | None = None
 
@@ -48,6 +50,7 @@ class Progress:
         self.consumed += images
         self.total_iters += images
         self.step += moved
+        self.update = self.step + (not moved)
 
     def begin_next_epoch(self) -> None:
         self.epoch += 1
@@ -195,7 +198,7 @@ def describe_batches(opt: argparse.Namespace, pairs: int) -> str:
 
 def make_record(progress: Progress, losses: dict[str, float], rate: float, clock: Clock) -> dict:
     """Return one object of ``loss_log.jsonl``: where the run stands, its losses, learning rate and times."""
-    return {"epoch": progress.epoch, "iter": progress.consumed, "total_iters": progress.total_iters, "step": progress.step,
+    return {"epoch": progress.epoch, "iter": progress.consumed, "total_iters": progress.total_iters, "step": progress.update,
             "losses": losses, "lr": rate, **clock.read()}
 
 
