@@ -75,7 +75,8 @@ class JointTransform:
             if stack.shape[-1] != stack.shape[-2]:
                 turns -= turns % 2  # a quarter would change the size, and a batch has one
             stack = torch.rot90(stack, turns, (-2, -1))  # exact, where a rotation by an angle would interpolate
-        return functional.to_dtype(stack, torch.float32, scale=True).contiguous()
+        # Laid out before it is scaled: bytes are a quarter of the floats to move.
+        return functional.to_dtype(stack.contiguous(), torch.float32, scale=True)
 
     def _resized(self, width: int, height: int) -> tuple[int, int]:
         if self.preprocess == "resize" or (self.preprocess == "resize_and_crop" and self.load_size):

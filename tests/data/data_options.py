@@ -1,4 +1,4 @@
-"""The options that datasets read, as a Namespace: full resolution, one sample per batch, no augmentation but the flip."""
+"""The options that datasets read, as a Namespace: full resolution, no augmentation but the flip."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """For each registered dataset a small generated folder in that dataset's own layout.
 
-Every image is one flat colour: red is the place in natural order, green the side (10 A, 20 B, 30 GT), so that a test sees
-from the pixels alone what was paired with what.
+Every image is one flat colour: red is the place in natural order, green the side (10 A, 20 B, 30 GT), so that a test
+sees from the pixels alone what was paired with what.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 GREEN = {"A": 10, "B": 20, "GT": 30}
-PHOTO = np.random.default_rng(5).integers(0, 256, (16, 16), dtype=np.uint8)  # what all panels of a strip show
 
 
 def paint(place: int, side: str, size: tuple[int, int] = (24, 16)) -> Image.Image:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from data_options import make_options
-from layout_samples import GREEN, SAMPLES
+from layout_samples import GREEN, SAMPLES, same, two_folders
 
 import data
 from data.base_dataset import BaseDataset
+from data.template_dataset import TemplateDataset
 from util.errors import UserError
 
 
@@ -66,18 +70,12 @@ def test_unknown_dataset_is_told_the_nearest():
 
 
 def test_template_is_a_working_page(tmp_path):
-    from data.template_dataset import TemplateDataset
-    from layout_samples import same, two_folders
-
     two_folders("test/left", "test/right", same("1", "2"), gt="test/truth")(tmp_path)
     dataset = TemplateDataset(make_options(), tmp_path, "test", augment=False)
     assert [pair.name for pair in dataset.pairs] == ["1", "2"] and dataset.has_gt
 
 
 def test_importing_the_registry_does_not_load_torch(repository):
-    import subprocess
-    import sys
-
     code = "import sys, data; [data.find_dataset(n) for n in data.dataset_names()]; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

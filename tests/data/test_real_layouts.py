@@ -35,7 +35,8 @@ FOLDERS = {
     ("MD/test/PET-MRI", "test"): ("md", 20, "medical", ["/PET/"], ["/MRI/"]),
     ("MEF", "test"): ("mef", 39, "multi-exposure", ["/under/"], ["/over/"]),
     ("ReFusion", "test"): (
-        "pairs", 8, "any", ["/infrared/", "/CT_PET_SPECT/", "/near/", "/under/"], ["/visible/", "/MRI/", "/far/", "/over/"]
+        "pairs", 8, "any",
+        ["/infrared/", "/CT_PET_SPECT/", "/near/", "/under/"], ["/visible/", "/MRI/", "/far/", "/over/"],
     ),
     ("ReFusion/test_cases/IVIF", "test"): ("pairs", 2, "infrared-visible", ["/infrared/"], ["/visible/"]),
     ("ReFusion/test_cases/MIF", "test"): ("pairs", 2, "medical", ["/CT_PET_SPECT/"], ["/MRI/"]),
@@ -44,7 +45,7 @@ FOLDERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("folder", "phase"), FOLDERS, ids="-".join)
+@pytest.mark.parametrize(("folder", "phase"), FOLDERS, ids=map(" ".join, FOLDERS))
 def test_folder_loads_as_its_readme_says(shared, folder, phase):
     name, count, task, words_a, words_b = FOLDERS[folder, phase]
     opt = make_options(dataroot=str(shared / "data" / folder), phase=phase, check="quick")
@@ -94,7 +95,8 @@ def test_series_of_five_is_named_and_left_out(shared, capsys):
 
 def test_high_resolution_visible_images_are_refused(shared):
     opt = make_options(dataroot=str(shared / "data/RoadScene"), dir_A="test/ir", dir_B="crop_HR_visible")
-    with pytest.raises(UserError, match=r"no partner in .*crop_HR_visible.* and 137 more; two sizes in one pair: .*skip_bad"):
+    faults = r"no partner in .*crop_HR_visible.* and 137 more; two sizes in one pair: .*skip_bad"
+    with pytest.raises(UserError, match=faults):
         data.create_dataset(opt, augment=False)
     opt.skip_bad = True
     with pytest.raises(UserError, match="no image pair is left"):

@@ -28,7 +28,8 @@ def write_png(path, pixels: np.ndarray, chunks: bytes = b"") -> None:
     kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8 * pixels.itemsize, kind, 0, 0, 0)
     path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunks + chunk(b"IDAT", zlib.compress(body)) + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n"
+        + (chunk(b"IHDR", header) + chunks + chunk(b"IDAT", zlib.compress(body)) + chunk(b"IEND", b""))
     )
 
 
@@ -47,12 +48,12 @@ def expect(path, pixels: np.ndarray, full_scale: float = 255, tolerance: float =
     assert read_size(path) == check_header_and_end(path) == expected.shape[1::-1]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".ppm", ".tga", ".jpg", ""])
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tga", ".jpg", ""])
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "TGA"])
-@pytest.mark.parametrize("pixels", [COLOUR, GRAY, np.repeat(GRAY[..., None], 3, axis=2)], ids=["rgb", "gray", "gray-as-rgb"])
+@pytest.mark.parametrize(
+    "pixels", [COLOUR, GRAY, np.repeat(GRAY[..., None], 3, axis=2)], ids=["rgb", "gray", "gray-as-rgb"]
+)
 def test_content_decides_and_not_the_extension(tmp_path, kind, suffix, pixels):
-    if kind == "TGA" and suffix != ".tga":
-        pytest.skip("a TGA file has no signature to be known by")
     Image.fromarray(pixels).save(tmp_path / f"x{suffix}", format=kind)
     expect(tmp_path / f"x{suffix}", pixels)
 
