@@ -7,7 +7,6 @@ network where its reading and the paper's differ (6 residual blocks, one set of 
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -172,7 +171,7 @@ def translate_official_key(key: str, use_dropout: bool = True, tie_decoders: boo
         return f"{decoder}.{_OFFICIAL_DECODER[position]}.{leaf}"
     if part != "model_encoder":
         raise KeyError(key)
-    if re.fullmatch(r"conv_block\.\d+\.\w+", ".".join(rest)):
+    if rest[0] == "conv_block":
         layer = {**_OFFICIAL_BLOCK, **_OFFICIAL_BLOCK_END[use_dropout]}[rest[1]]
         return f"encoder.block{int(position) - _OFFICIAL_FIRST_BLOCK + 1}.{layer}.{leaf}"
     return f"encoder.{_OFFICIAL_ENCODER[position]}.{leaf}"
