@@ -6,7 +6,10 @@ import argparse
 import asyncio
 import json
 import threading
+import time
+import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +35,25 @@ def make_scores(step: int) -> dict:
 
 def make_image(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (24, 32, 3), np.uint8)
+
+
+def wait_until(condition: Callable[[], object], what: str, patience: float = 60) -> None:
+    """Wait for what should come at once, for ``patience`` seconds at most: a test machine may be busy."""
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain until {what}"
+        time.sleep(0.02)
+
+
+def read_windows(port: int, environment: str) -> dict[str, dict]:
+    """Return what an environment on a Visdom server holds, by window; nothing where it does not know it."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/win_data", method="POST",
+                                     data=json.dumps({"eid": environment, "win": None}).encode())
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())
+    except urllib.error.HTTPError:
+        return {}
 
 
 class VisdomThread:
@@ -69,10 +91,7 @@ class VisdomThread:
 
     def windows(self, environment: str = "main") -> dict[str, dict]:
         """Return what an environment holds, by window."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/win_data", method="POST",
-                                         data=json.dumps({"eid": environment, "win": None}).encode())
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.loads(answer.read())
+        return read_windows(self.port, environment)
 
     def stop(self) -> None:
         """Close the port and every connection, as a killed server does."""

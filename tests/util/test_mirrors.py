@@ -11,12 +11,13 @@ import socket
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from watching import VisdomThread, make_image, make_options, make_record, make_scores
+from watching import VisdomThread, make_image, make_options, make_record, make_scores, wait_until
 
 import util.mirrors.base
 import util.mirrors.visdom_mirror
@@ -29,7 +30,7 @@ from util.mirrors.visdom_windows import LABEL_HEIGHT, label_grid, plot_curves, p
 from util.run_log import read_records
 from util.visualizer import Visualizer
 
-PATIENCE = 30  # seconds until a test gives up waiting for something that should happen at once
+PATIENCE = 60  # seconds that a thread may take to its end
 
 
 class SilentServer:
@@ -68,13 +69,6 @@ def quick(monkeypatch):
     """Mirrors that draw and try again without delay."""
     monkeypatch.setattr(util.mirrors.base, "INTERVAL", 0.01)
     monkeypatch.setattr(util.mirrors.base, "RETRY", 0.02)
-
-
-def wait_until(condition, what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain until {what}"
-        time.sleep(0.02)
 
 
 def free_port() -> int:
@@ -215,6 +209,18 @@ def test_a_server_shows_the_run_and_windows_are_updated_in_place(tmp_path, quick
     assert np.array_equal(shown, label_grid({"A": make_image(1), "fused": make_image(2)}, 4, 256))
     assert capsys.readouterr().out == f"Visdom shows this run at http://127.0.0.1:{server.port}/env/main\n"
     assert (tmp_path / "env" / "main.json").stat().st_size > 1000  # kept beyond the server's end
+
+
+def test_the_announced_page_exists_before_there_is_anything_to_show(tmp_path, quick):
+    """A browser that opens an environment which does not exist yet shows another one."""
+    server = VisdomThread(tmp_path / "env")
+    visualizer = start(tmp_path / "run", server.port, display_env="my run/1")
+    mirror = visualizer._mirrors[0]
+    wait_until(lambda: mirror._announced, "the page is announced")
+    with urllib.request.urlopen(mirror._client.page, timeout=30) as page:
+        assert "ACTIVE_ENV = 'my run_1'" in page.read().decode()
+    visualizer.close()
+    server.stop()
 
 
 def test_a_server_that_appears_late_shows_the_run_from_its_start(tmp_path, quick, capsys):

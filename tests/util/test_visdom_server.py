@@ -16,10 +16,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from watching import make_image, make_options, make_record, make_scores
+from watching import make_image, make_options, make_record, make_scores, read_windows, wait_until
 
 from util import visdom_assets
 from util.errors import UserError
+from util.mirrors.visdom_windows import label_grid
 from util.visdom_assets import ASSETS, AssetsUnavailable, fetch_from_cdn, fetch_from_npm
 from util.visualizer import Visualizer
 
@@ -257,8 +258,22 @@ def test_check_ends_with_a_verdict(repository, assets, visdom_folder, tmp_path):
 
 # The page
 
+LOOK = """
+const all = (selector, read) => Array.from(document.querySelectorAll(selector)).map(read);
+const picture = document.querySelector(".window img");
+const losses = all(".js-plotly-plot", plot => plot).find(plot => plot.querySelector(".legendtext"));
+return {
+  titles: all(".window .bar div.pull-right", bar => bar.textContent).sort(),
+  legend: all(".legendtext", entry => entry.textContent),
+  scores: all(".annotation-text", note => note.textContent),
+  picture: picture && picture.complete ? picture.naturalWidth : 0,
+  points: losses ? losses.data.map(trace => [trace.name, trace.x.length]) : [],
+};
+"""
+
 
 def test_the_page_shows_a_run_in_chromium(server, browser, failed_requests, tmp_path):
+    from selenium.common.exceptions import TimeoutException
     from selenium.webdriver.support.ui import WebDriverWait
 
     options = make_options(name="PMF_R2GAN", display_id=1, display_port=server.port, display_env="watched")
@@ -266,26 +281,32 @@ def test_the_page_shows_a_run_in_chromium(server, browser, failed_requests, tmp_
     for step in range(1, 21):
         visualizer.log_losses(make_record(step))
     visualizer.log_scores(make_scores(20))
-    visualizer.show_images({"A": make_image(1), "fused": make_image(2)}, epoch=2, total_iters=80, step=20, save=False)
-    wait = WebDriverWait(browser, 60)
+    wait_until(lambda: "PMF_R2GAN_1_losses" in read_windows(server.port, "watched"), "the server has the losses")
+    images = {"A": make_image(1), "fused": make_image(2)}
+    visualizer.show_images(images, epoch=2, total_iters=80, step=20, save=False)
     browser.get(f"{server.address}/env/watched")
-    titles = "return Array.from(document.querySelectorAll('.window .bar .pull-right')).map(e => e.textContent)"
-    wait.until(lambda _: len(browser.find_elements("css selector", ".window")) == 4)
-    wait.until(lambda _: len(browser.find_elements("css selector", ".js-plotly-plot .main-svg")) >= 3)
-    shown = " ".join(browser.execute_script(titles))
-    for title in ("PMF_R2GAN: losses", "PMF_R2GAN: learning rate", "PMF_R2GAN: validation", "PMF_R2GAN: images"):
-        assert title in shown
-    legend = [entry.text for entry in browser.find_elements("css selector", ".legendtext")]
-    assert legend == ["G", "D"]
-    image = browser.find_element("css selector", ".window img")
-    assert browser.execute_script("return arguments[0].complete && arguments[0].naturalWidth", image) > 500
-    assert browser.find_elements("css selector", ".main-svg .annotation-text")[0].text.startswith("SSIM")
 
+    def wait_for(expected: dict) -> None:
+        """Look until the page shows what is expected: it draws in steps and replaces elements."""
+        seen = []
+
+        def is_shown(_):
+            seen.append(browser.execute_script(LOOK))
+            return {key: seen[-1][key] for key in expected} == expected
+
+        try:
+            WebDriverWait(browser, 90).until(is_shown)
+        except TimeoutException:
+            assert {key: seen[-1][key] for key in expected} == expected
+
+    wait_for({"titles": ["PMF_R2GAN: images (epoch 2, 80 images)", "PMF_R2GAN: learning rate",
+                         "PMF_R2GAN: losses (epoch 2, 80 images)", "PMF_R2GAN: validation"],
+              "legend": ["G", "D"], "scores": ["SSIM  0.95"], "points": [["G", 20], ["D", 20]],
+              "picture": label_grid(images, 4, 256).shape[1]})
     visualizer.log_losses(make_record(21))  # updated in place, without the page being loaded again
-    points = ("return Array.from(document.querySelectorAll('.js-plotly-plot'))"
-              ".flatMap(plot => plot.data.map(trace => [trace.name, trace.x.length]))")
-    wait.until(lambda _: ["G", 21] in browser.execute_script(points))
-    assert len(browser.find_elements("css selector", ".window")) == 4
+    wait_for({"titles": ["PMF_R2GAN: images (epoch 2, 80 images)", "PMF_R2GAN: learning rate",
+                         "PMF_R2GAN: losses (epoch 3, 84 images)", "PMF_R2GAN: validation"],
+              "points": [["G", 21], ["D", 21]]})
     visualizer.close()
 
     # Nothing is asked of any other machine: what an air-gapped network would not answer is not needed.

@@ -42,7 +42,7 @@ class VisdomClient:
         if not valid:
             raise UserError(f"--display_server {server} is not an address of a Visdom server: give one such as "
                             "http://localhost")
-        self.environment = environment
+        self.environment = environment.replace("/", "_")  # as the server does, but not in every place
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         self._base = parts.path.rstrip("/")
         self.address = f"{parts.scheme}://{host}:{port}{self._base}"
@@ -52,7 +52,7 @@ class VisdomClient:
     @property
     def page(self) -> str:
         """The address of the environment's page, for a browser on this machine."""
-        return f"{self.address}/env/{quote(self.environment.replace('/', '_'))}"
+        return f"{self.address}/env/{quote(self.environment)}"
 
     @property
     def connected(self) -> bool:
@@ -75,7 +75,7 @@ class VisdomClient:
         return text
 
     def greet(self) -> None:
-        """Connect and make sure that a Visdom server answers; raises ServerGone."""
+        """Connect, make sure that a Visdom server answers, and that it has the environment; raises ServerGone."""
         try:
             environments = json.loads(self.post("env_state", {}))
         except ValueError:
@@ -83,6 +83,8 @@ class VisdomClient:
         if not isinstance(environments, list):
             self.close()
             raise ServerGone(f"what answers at {self.address} is no Visdom server")
+        # A browser that opens the page of an environment that does not exist yet would never show it.
+        self.post(f"env/{quote(self.environment)}", {})
 
     def save(self) -> None:
         """Have the server keep this environment on its disk; raises ServerGone."""
