@@ -235,7 +235,8 @@ def test_bind_opens_it_where_it_is_told_to_and_ctrl_c_ends_it(repository, assets
 
 
 def test_a_taken_port_is_one_sentence(repository, server, assets, tmp_path):
-    done = run_server_script(repository, "--port", str(server.port), "--assets", str(assets), cache=tmp_path)
+    done = run_server_script(repository, "--port", str(server.port), "--assets", str(assets), "--env_path",
+                             str(tmp_path / "env"), cache=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and f"cannot listen on 127.0.0.1 port {server.port}" in done.stderr
     assert "Traceback" not in done.stderr
