@@ -16,9 +16,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from data.likeness import count_panels
 from data.pairing import Pair, Problem, fold, list_images, match, natural_key, split_affix
 from util.errors import UserError, some
-from util.image_io import read_size
 
 _SPLITS = {"train": ("train", "training"), "test": ("test", "testing"), "val": ("val", "valid", "validation")}
 _DEEPEST = 3  # levels below --dataroot, or below its split folder
@@ -195,8 +195,8 @@ def _third_names(first: str) -> tuple[str, ...]:
 
 def _find_flat(folder: Path, images: list[Path], sides: Sequence[Sides]) -> PairSet | None:
     groups = Counter(_group(path) for path in images)
-    # A strip for each of two variants is called x_1 and x_2 as well: the shape tells them from two sources.
-    if _panels_by_shape(images[0]) == 3:
+    # A strip for each of two variants is called x_1 and x_2 as well: what is in it tells them from two sources.
+    if count_panels(images) == 3:
         return None
     best, best_family = {}, None
     for family in sides:
@@ -256,20 +256,11 @@ def _group(path: Path) -> str:
 
 
 def _find_strips(folder: Path, images: list[Path], panels: int) -> PairSet | None:
-    panels = panels or _panels_by_shape(images[0])
+    panels = panels or count_panels(images)
     if not panels:
         return None
     pairs = [Pair(path.stem, path, path, path if panels == 3 else None, panels) for path in images]
     return PairSet(folder, "strips", "any", pairs)
-
-
-def _panels_by_shape(path: Path) -> int:
-    """Count the square panels of a strip: 3 or 2; 0 where the shape is another, or the file cannot be read."""
-    try:
-        width, height = read_size(path)
-    except UserError:
-        return 0
-    return width // height if width % height == 0 and width // height in (2, 3) else 0
 
 
 def _refuse_several_datasets(start: Path, sets: list[PairSet]) -> None:

@@ -11,9 +11,12 @@ import numpy as np
 
 from data.pairing import Pair
 from util.errors import UserError
-from util.image_io import read_pixels, to_float
+from util.image_io import read_pixels, read_size, to_float
 
 _SAMPLE = 16  # strips looked at
+_FEW = 4  # images looked at where the shape alone says nothing
+_SURE = 0.3  # likeness that makes an oblong image a strip: panels of one scene in focus and out of it have 0.4 and more
+_WIDE = 48  # pixels, the side of a panel below which edges say too little
 _LEAST = 0.08  # median likeness: halves of ordinary photographs have 0.01, infrared and visible images 0.2 and more
 
 
@@ -37,6 +40,38 @@ def refuse_unlike_panels(pairs: Sequence[Pair], folder: Path) -> None:
             f"the images in {folder} have the shape of strips of {count} panels, but these do not show one scene; "
             f"if they are strips say --panels {count}, otherwise name two folders with --dir_A and --dir_B"
         )
+
+
+def count_panels(images: Sequence[Path]) -> int:
+    """Count the panels of the strips in a folder: 3 for [A|B|GT], 2 for [A|B], 0 where the images are no strips.
+
+    Square panels are told by the shape of the first image that can be read; panels of another shape by their edges,
+    which are in the same places.
+    """
+    sizes = {}
+    for path in images:
+        try:
+            sizes[path] = read_size(path)
+        except UserError:
+            continue  # the check of the whole dataset names it
+        if len(sizes) == _FEW:
+            break
+    for width, height in list(sizes.values())[:1]:
+        if width % height == 0 and width // height in (2, 3):
+            return width // height
+    for panels in (3, 2):
+        fitting = [path for path, size in sizes.items() if size[0] % panels == 0 and min(size[0] // panels, size[1]) >= _WIDE]
+        if fitting and statistics.median(_least_likeness(path, panels) for path in fitting) >= _SURE:
+            return panels
+    return 0
+
+
+def _least_likeness(path: Path, panels: int) -> float:
+    try:
+        first, *others = np.split(read_pixels(path), panels, axis=1)
+    except UserError:
+        return 0.0
+    return min(edge_likeness(first, other) for other in others)
 
 
 def edge_likeness(first: np.ndarray, second: np.ndarray) -> float:

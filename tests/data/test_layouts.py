@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
+import tiny
 from data_options import make_options
 from layout_samples import paint, same, save, two_folders
 from PIL import Image
@@ -182,3 +184,17 @@ def test_folders_by_name(tmp_path, monkeypatch):
 def test_first_pairs_in_natural_order(tmp_path):
     two_folders("A", "B", same("10", "9", "1"))(tmp_path)
     assert names(load(tmp_path, max_dataset_size=2)) == ["1", "9"]
+
+
+@pytest.mark.parametrize("size", [(64, 96), (96, 64), (120, 160)])
+def test_oblong_strips_are_told_by_their_edges(tmp_path, size):
+    """Variants x_0 and x_1 of oblong panels are strips, and photographs of the same shape are not."""
+    for number in range(3):
+        strip = np.concatenate(tiny.make_triplet(number, *size), 1)
+        tiny.write(tmp_path / "strips" / f"x_{number}.png", strip)
+        photograph = cv2.GaussianBlur(RNG.integers(0, 256, (size[0], 3 * size[1], 3), dtype=np.uint8), (0, 0), 2)
+        tiny.write(tmp_path / "photographs" / f"y{number}.png", photograph)
+    dataset = load(tmp_path / "strips")
+    assert dataset.has_gt and names(dataset) == ["x_0", "x_1", "x_2"]
+    with pytest.raises(UserError, match="no image pairs were recognised"):
+        load(tmp_path / "photographs")
