@@ -42,7 +42,9 @@ def fuse_dataset(opt, dataset) -> None:
     with results.ResultsFolder(opt) as folder:
         rows = []
         pairs = score_pairs(model, loader, selected)
-        for pair, pictures, scores in tqdm(pairs, total=len(loader.dataset), unit="pair", disable=None if is_main_process() else True):
+        for pair, pictures, scores in tqdm(
+            pairs, total=len(loader.dataset), unit="pair", disable=None if is_main_process() else True
+        ):
             rows.append({"name": pair["name"], "files": folder.write_pictures(pair, pictures), "scores": scores})
         rows = distributed.gather(rows)
         if is_main_process():
@@ -51,7 +53,11 @@ def fuse_dataset(opt, dataset) -> None:
         results.log_means(rows, selected)
         for sentence in dataset.skipped:
             log(f"left out: {sentence}")
-        log(f"{len(rows)} pairs fused" + (f", {len(dataset.skipped)} left out" if dataset.skipped else "") + f"; gallery: {page}")
+        log(
+            f"{len(rows)} pairs fused"
+            + (f", {len(dataset.skipped)} left out" if dataset.skipped else "")
+            + f"; gallery: {page}"
+        )
 
 
 if __name__ == "__main__":

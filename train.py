@@ -81,8 +81,13 @@ def train(opt, parser, dataset, val_dataset) -> None:
                     bar.show(record)
                 on_page = progress.crossed(opt.update_html_freq, images)
                 if is_main_process() and (on_page or progress.crossed(opt.display_freq, images)):
-                    visualizer.show_images(to_pictures(model.get_current_visuals()), epoch=progress.epoch,
-                                           total_iters=progress.total_iters, step=progress.update, save=on_page)
+                    visualizer.show_images(
+                        to_pictures(model.get_current_visuals()),
+                        epoch=progress.epoch,
+                        total_iters=progress.total_iters,
+                        step=progress.update,
+                        save=on_page,
+                    )
                 save_due |= progress.crossed(opt.save_latest_freq, images)
                 if moved:  # between two updates the state on disk would not be exact
                     reason = training.reason_to_stop(opt, progress, stop)

@@ -45,8 +45,8 @@ def refuse_unlike_panels(pairs: Sequence[Pair], folder: Path) -> None:
 def count_panels(images: Sequence[Path]) -> int:
     """Count the panels of the strips in a folder: 3 for [A|B|GT], 2 for [A|B], 0 where the images are no strips.
 
-    Square panels are told by the shape of the first image that can be read; panels of another shape by their edges,
-    which are in the same places.
+    Panels of one scene have their edges in the same places. Where these say too little (tiny panels, other modalities)
+    square panels are told by the shape.
     """
     sizes = {}
     for path in images:
@@ -56,14 +56,16 @@ def count_panels(images: Sequence[Path]) -> int:
             continue  # the check of the whole dataset names it
         if len(sizes) == _FEW:
             break
-    for width, height in list(sizes.values())[:1]:
-        if width % height == 0 and width // height in (2, 3):
-            return width // height
     for panels in (3, 2):
-        fitting = [path for path, size in sizes.items() if size[0] % panels == 0 and min(size[0] // panels, size[1]) >= _WIDE]
-        if fitting and statistics.median(_least_likeness(path, panels) for path in fitting) >= _SURE:
+        likeness = [
+            _least_likeness(path, panels)
+            for path, (width, height) in sizes.items()
+            if width % panels == 0 and min(width // panels, height) >= _WIDE
+        ]
+        if likeness and statistics.median(likeness) >= _SURE:
             return panels
-    return 0
+    width, height = next(iter(sizes.values()), (0, 1))
+    return width // height if width % height == 0 and width // height in (2, 3) else 0
 
 
 def _least_likeness(path: Path, panels: int) -> float:

@@ -56,10 +56,10 @@ class BaseModel:
 
     @staticmethod
     def check_options(opt: argparse.Namespace) -> None:
-        """Refuse, with a UserError, options that this method cannot be built or trained with; torch is not loaded yet."""
+        """Refuse, with a UserError, options that this method cannot be built with; torch is not loaded yet."""
 
     def set_input(self, batch: dict) -> None:
-        """Take a batch of the loader to the device: ``A``, ``B`` and ``GT`` (None without one), (N, 3, H, W) in [0, 1]."""
+        """Take a batch to the device: ``A``, ``B`` and ``GT`` (None without one), (N, 3, H, W) in [0, 1]."""
         self.A, self.B, self.GT = (self._to_device(batch.get(key)) for key in ("A", "B", "GT"))
         self.names = batch["name"]
 
@@ -68,7 +68,7 @@ class BaseModel:
         raise TypeError(f"{type(self).__name__} cannot be trained: it gives no optimize_parameters()")
 
     def fuse(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        """Fuse (N, channels, H, W) in [0, 1] to the same shape and range; no gradient, no state, no auxiliary branch."""
+        """Fuse (N, channels, H, W) in [0, 1] to the same shape and range; no state, no auxiliary branch."""
         raise TypeError(f"{type(self).__name__} gives no fuse()")
 
     def compute_visuals(self) -> None:
@@ -278,18 +278,23 @@ class BaseModel:
     def _load_networks(self, networks: dict, states: dict, source: str) -> None:
         for name, network in networks.items():
             if name not in states:
-                raise UserError(f"{source} holds no network {name}: it was written by another model than --model {self.opt.model}")
+                raise UserError(
+                    f"{source} holds no network {name}: it was written by another model than --model {self.opt.model}"
+                )
             try:
                 network.load_state_dict(states[name])
             except RuntimeError as error:
-                raise UserError(f"{source} does not fit --model {self.opt.model}: {self._explain_mismatch(network, states[name], error)}") from None
+                reason = self._explain_mismatch(network, states[name], error)
+                raise UserError(f"{source} does not fit --model {self.opt.model}: {reason}") from None
 
     def _explain_mismatch(self, network, weights: dict, error: RuntimeError) -> str:
         """Name the option that differs from the training run, or else the first tensor that does."""
         stored = self.opt.stored
         flags = [name for name in self.opt.given if name in stored and getattr(self.opt, name) != stored[name]]
         if flags:
-            return "; ".join(f"--{name} {getattr(self.opt, name)} was given, it was trained with {stored[name]}" for name in flags)
+            return "; ".join(
+                f"--{name} {getattr(self.opt, name)} was given, it was trained with {stored[name]}" for name in flags
+            )
         own = network.state_dict()
         for key in own:
             if key not in weights:

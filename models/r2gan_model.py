@@ -31,19 +31,41 @@ class R2GANModel(BaseModel):
     def modify_commandline_options(parser, is_train: bool):
         parser.set_defaults(netG="r2gan_generator", netD="pixel", norm="batch")
         model = parser.group("model")
-        model.add_argument("--n_blocks", type=whole_number(1, 64), default=6, metavar="N",
-                           help="residual blocks of the encoder: 6 in the authors' code, 9 in the paper's figures")
-        model.add_argument("--untied_decoders", action="store_true",
-                           help="three decoders, as the paper draws them; the authors' code has one for all")
+        model.add_argument(
+            "--n_blocks",
+            type=whole_number(1, 64),
+            default=6,
+            metavar="N",
+            help="residual blocks of the encoder: 6 in the authors' code, 9 in the paper's figures",
+        )
+        model.add_argument(
+            "--untied_decoders",
+            action="store_true",
+            help="three decoders, as the paper draws them; the authors' code has one for all",
+        )
         if is_train:
             parser.set_defaults(gan_mode="vanilla", preprocess="resize_and_crop", load_size=256, crop_size=256)
             training = parser.group("training")
-            training.add_argument("--lambda_L1", type=real_number(0), default=100.0, metavar="WEIGHT",
-                                  help="weight of |fused - ground truth|; the adversarial term has 1")
-            training.add_argument("--lambda_rec", type=real_number(0), metavar="WEIGHT",
-                                  help="weight of each source's |rebuilt - source| (default: that of --lambda_L1)")
-            training.add_argument("--lambda_gp", type=real_number(0), default=10.0, metavar="WEIGHT",
-                                  help="weight of the gradient penalty of --gan_mode wgangp")
+            training.add_argument(
+                "--lambda_L1",
+                type=real_number(0),
+                default=100.0,
+                metavar="WEIGHT",
+                help="weight of |fused - ground truth|; the adversarial term has 1",
+            )
+            training.add_argument(
+                "--lambda_rec",
+                type=real_number(0),
+                metavar="WEIGHT",
+                help="weight of each source's |rebuilt - source| (default: that of --lambda_L1)",
+            )
+            training.add_argument(
+                "--lambda_gp",
+                type=real_number(0),
+                default=10.0,
+                metavar="WEIGHT",
+                help="weight of the gradient penalty of --gan_mode wgangp",
+            )
         return parser
 
     @staticmethod
@@ -64,8 +86,14 @@ class R2GANModel(BaseModel):
     def __init__(self, opt: argparse.Namespace):
         super().__init__(opt)
         self.color_mode = opt.color
-        generator = networks.build(opt.netG, ngf=opt.ngf, n_blocks=opt.n_blocks, norm=opt.norm,
-                                   use_dropout=not opt.no_dropout, tie_decoders=not opt.untied_decoders)
+        generator = networks.build(
+            opt.netG,
+            ngf=opt.ngf,
+            n_blocks=opt.n_blocks,
+            norm=opt.norm,
+            use_dropout=not opt.no_dropout,
+            tie_decoders=not opt.untied_decoders,
+        )
         if not self.is_train:
             self.register_network("G", generator)
             return
@@ -153,6 +181,8 @@ def check_size(width: int, height: int, what: str, opt: argparse.Namespace) -> N
     # Each strided layer of a PatchGAN halves a side, and two more take one pixel each: one must be left.
     smallest = max(R2GANModel.smallest_side, 3 * 2**depth if depth else 0)
     if width % R2GANModel.size_multiple or height % R2GANModel.size_multiple or min(width, height) < smallest:
-        raise UserError(f"{what} cannot be trained on with --netD {opt.netD}: sides must be multiples of "
-                        f"{R2GANModel.size_multiple}, {smallest} pixels or more; use --preprocess resize_and_crop "
-                        "with such a --crop_size")
+        raise UserError(
+            f"{what} cannot be trained on with --netD {opt.netD}: sides must be multiples of "
+            f"{R2GANModel.size_multiple}, {smallest} pixels or more; use --preprocess resize_and_crop "
+            "with such a --crop_size"
+        )

@@ -29,12 +29,18 @@ class TemplateModel(BaseModel):
     @staticmethod
     def modify_commandline_options(parser, is_train: bool):
         """Add the method's flags. Those in the group "model" are stored with the run and taken over by test.py."""
-        parser.group("model").add_argument("--template_features", type=whole_number(1, 1024), default=16, metavar="N",
-                                           help="channels between the two convolutions")
+        parser.group("model").add_argument(
+            "--template_features",
+            type=whole_number(1, 1024),
+            default=16,
+            metavar="N",
+            help="channels between the two convolutions",
+        )
         if is_train:
             parser.set_defaults(lr=0.001, beta1=0.9)  # an option of the framework with another default
-            parser.group("training").add_argument("--lambda_L1", type=real_number(0), default=1.0, metavar="WEIGHT",
-                                                  help="weight of |fused - target|")
+            parser.group("training").add_argument(
+                "--lambda_L1", type=real_number(0), default=1.0, metavar="WEIGHT", help="weight of |fused - target|"
+            )
         return parser
 
     def __init__(self, opt: argparse.Namespace):

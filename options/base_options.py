@@ -82,63 +82,189 @@ class BaseOptions:
         """Declare the options of every command."""
         run = parser.group("run")
         run.add_argument("-h", "--help", action="store_true", help="show every option and stop")
-        run.add_argument("--list", type=choice(*KINDS), metavar="KIND", help=f"list what there is and stop: {', '.join(KINDS)}")
+        run.add_argument(
+            "--list", type=choice(*KINDS), metavar="KIND", help=f"list what there is and stop: {', '.join(KINDS)}"
+        )
         run.add_argument("--print_options", action="store_true", help="show the resolved options and stop")
-        run.add_argument("--name", default="experiment_name", help="name of the run: its files are in CHECKPOINTS_DIR/NAME")
+        run.add_argument(
+            "--name", default="experiment_name", help="name of the run: its files are in CHECKPOINTS_DIR/NAME"
+        )
         run.add_argument("--suffix", default="", help="appended to the name, with options filled in: {model}_{netG}")
-        run.add_argument("--checkpoints_dir", default=str(REPOSITORY / "checkpoints"), metavar="FOLDER", help="where runs are kept")
-        run.add_argument("--gpu_ids", type=gpu_list, default="auto", metavar="IDS",
-                         help="auto: the first GPU, else the CPU; -1: the CPU; 0,1: one process on each of these GPUs")
-        run.add_argument("--seed", type=whole_number(0, 2**31 - 1), default=0, metavar="N", help="two runs with one seed on one machine are equal")
+        run.add_argument(
+            "--checkpoints_dir", default=str(REPOSITORY / "checkpoints"), metavar="FOLDER", help="where runs are kept"
+        )
+        run.add_argument(
+            "--gpu_ids",
+            type=gpu_list,
+            default="auto",
+            metavar="IDS",
+            help="auto: the first GPU, else the CPU; -1: the CPU; 0,1: one process on each of these GPUs",
+        )
+        run.add_argument(
+            "--seed",
+            type=whole_number(0, 2**31 - 1),
+            default=0,
+            metavar="N",
+            help="two runs with one seed on one machine are equal",
+        )
         run.add_argument("--verbose", action="store_true", help="print the networks")
-        run.add_argument("--amp", type=choice("off", "bf16", "fp16"), default="off", help="mixed precision: off, bf16 or fp16 (fp16 needs a GPU)")
-        run.add_argument("--compile", action="store_true", help="compile the networks (torch.compile): slow to start, then faster")
+        run.add_argument(
+            "--amp",
+            type=choice("off", "bf16", "fp16"),
+            default="off",
+            help="mixed precision: off, bf16 or fp16 (fp16 needs a GPU)",
+        )
+        run.add_argument(
+            "--compile", action="store_true", help="compile the networks (torch.compile): slow to start, then faster"
+        )
         run.add_argument("--channels_last", action="store_true", help="keep images in channels-last memory order")
 
         images = parser.group("data")
-        images.add_argument("--dataroot", metavar="FOLDER", help="folder of the data set; the images are in DATAROOT/PHASE or in it (required)")
-        images.add_argument("--dataset_mode", type=self.dataset_name, default="auto", metavar="NAME",
-                            help="layout of the data set; auto recognises it (--list datasets)")
-        images.add_argument("--phase", default="train" if self.is_train else "test", help="the part of the data set to read")
-        images.add_argument("--dir_A", metavar="FOLDER", help="own folder of the first sources (absolute, or inside DATAROOT)")
+        images.add_argument(
+            "--dataroot",
+            metavar="FOLDER",
+            help="folder of the data set; the images are in DATAROOT/PHASE or in it (required)",
+        )
+        images.add_argument(
+            "--dataset_mode",
+            type=self.dataset_name,
+            default="auto",
+            metavar="NAME",
+            help="layout of the data set; auto recognises it (--list datasets)",
+        )
+        images.add_argument(
+            "--phase", default="train" if self.is_train else "test", help="the part of the data set to read"
+        )
+        images.add_argument(
+            "--dir_A", metavar="FOLDER", help="own folder of the first sources (absolute, or inside DATAROOT)"
+        )
         images.add_argument("--dir_B", metavar="FOLDER", help="own folder of the second sources")
         images.add_argument("--dir_GT", metavar="FOLDER", help="own folder of the ground truth, where there is one")
-        images.add_argument("--panels", type=choice("0", "2", "3"), default="0",
-                            help="images in one strip: 2 for [A|B], 3 for [A|B|GT], 0 to judge by the shape")
-        images.add_argument("--batch_size", "--batchSize", type=whole_number(1, 65536), default=1, metavar="N", help="pairs in a batch, per process")
-        images.add_argument("--num_threads", "--nThreads", type=whole_number(0, 256), default=min(4, CPU_COUNT), metavar="N",
-                            help="loader processes, per process; 0 loads in the main one")
-        images.add_argument("--max_dataset_size", type=whole_number(1, infinite=True), default=math.inf, metavar="PAIRS", help="use the first pairs only")
-        images.add_argument("--serial_batches", action="store_true", help="take the pairs in order instead of at random")
-        images.add_argument("--skip_bad", action="store_true", help="go on without pairs that are broken, and count them at the end")
-        images.add_argument("--check", type=choice("auto", "full", "quick"), default="auto",
-                            help="before starting, decode every file (full) or read headers and tails (quick); auto: full up to 2,000 files")
+        images.add_argument(
+            "--panels",
+            type=choice("0", "2", "3"),
+            default="0",
+            help="images in one strip: 2 for [A|B], 3 for [A|B|GT], 0 to judge by the shape",
+        )
+        images.add_argument(
+            "--batch_size",
+            "--batchSize",
+            type=whole_number(1, 65536),
+            default=1,
+            metavar="N",
+            help="pairs in a batch, per process",
+        )
+        images.add_argument(
+            "--num_threads",
+            "--nThreads",
+            type=whole_number(0, 256),
+            default=min(4, CPU_COUNT),
+            metavar="N",
+            help="loader processes, per process; 0 loads in the main one",
+        )
+        images.add_argument(
+            "--max_dataset_size",
+            type=whole_number(1, infinite=True),
+            default=math.inf,
+            metavar="PAIRS",
+            help="use the first pairs only",
+        )
+        images.add_argument(
+            "--serial_batches", action="store_true", help="take the pairs in order instead of at random"
+        )
+        images.add_argument(
+            "--skip_bad", action="store_true", help="go on without pairs that are broken, and count them at the end"
+        )
+        images.add_argument(
+            "--check",
+            type=choice("auto", "full", "quick"),
+            default="auto",
+            help="before starting, decode every file (full) or read headers and tails (quick); "
+            "auto: full up to 2,000 files",
+        )
 
         shape = parser.group("augmentation")
-        shape.add_argument("--preprocess", "--resize_or_crop", default="crop" if self.is_train else "none",
-                           type=choice("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "resize", "none"),
-                           help="resize_and_crop, crop, scale_width, scale_width_and_crop, resize or none")
-        shape.add_argument("--load_size", "--loadSize", type=whole_number(0, 65536), default=0, metavar="PIXELS",
-                           help="side (or width) to scale to first, 0 for none; at test, N fuses at N x N, 256 being R2GAN's own protocol")
-        shape.add_argument("--crop_size", "--fineSize", type=whole_number(1, 65536), default=256, metavar="PIXELS", help="side of the square crop")
+        shape.add_argument(
+            "--preprocess",
+            "--resize_or_crop",
+            default="crop" if self.is_train else "none",
+            type=choice("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "resize", "none"),
+            help="resize_and_crop, crop, scale_width, scale_width_and_crop, resize or none",
+        )
+        shape.add_argument(
+            "--load_size",
+            "--loadSize",
+            type=whole_number(0, 65536),
+            default=0,
+            metavar="PIXELS",
+            help="side (or width) to scale to first, 0 for none; at test, N fuses at N x N (R2GAN's own protocol: 256)",
+        )
+        shape.add_argument(
+            "--crop_size",
+            "--fineSize",
+            type=whole_number(1, 65536),
+            default=256,
+            metavar="PIXELS",
+            help="side of the square crop",
+        )
         shape.add_argument("--no_flip", action="store_true", help="no random left-right flip")
         shape.add_argument("--flip_vertical", action="store_true", help="random upside-down flip as well")
-        shape.add_argument("--rotate", type=choice("none", "quarter"), default="none", help="random quarter turns: none or quarter")
+        shape.add_argument(
+            "--rotate", type=choice("none", "quarter"), default="none", help="random quarter turns: none or quarter"
+        )
 
         model = parser.group("model")
         model.add_argument("--model", default="r2gan", metavar="NAME", help="method (--list models)")
-        model.add_argument("--netG", "--which_model_netG", default="r2gan_generator", metavar="NAME", help="generator (--list networks)")
-        model.add_argument("--netD", "--which_model_netD", default="pixel", metavar="NAME", help="discriminator: pixel, basic or n_layers")
-        model.add_argument("--ngf", type=whole_number(1, 1024), default=64, metavar="N", help="channels of the generator's first layer")
-        model.add_argument("--ndf", type=whole_number(1, 1024), default=64, metavar="N", help="channels of the discriminator's first layer")
-        model.add_argument("--n_layers_D", type=whole_number(1, 8), default=3, metavar="N", help="layers of --netD n_layers")
-        model.add_argument("--norm", type=choice("batch", "instance", "none"), default="batch", help="normalisation: batch, instance or none")
-        model.add_argument("--init_type", type=choice("normal", "xavier", "kaiming", "orthogonal"), default="normal", help="how weights begin")
-        model.add_argument("--init_gain", type=real_number(0, above=True), default=0.02, metavar="X", help="scale of the first weights")
+        model.add_argument(
+            "--netG",
+            "--which_model_netG",
+            default="r2gan_generator",
+            metavar="NAME",
+            help="generator (--list networks)",
+        )
+        model.add_argument(
+            "--netD",
+            "--which_model_netD",
+            default="pixel",
+            metavar="NAME",
+            help="discriminator: pixel, basic or n_layers",
+        )
+        model.add_argument(
+            "--ngf", type=whole_number(1, 1024), default=64, metavar="N", help="channels of the generator's first layer"
+        )
+        model.add_argument(
+            "--ndf",
+            type=whole_number(1, 1024),
+            default=64,
+            metavar="N",
+            help="channels of the discriminator's first layer",
+        )
+        model.add_argument(
+            "--n_layers_D", type=whole_number(1, 8), default=3, metavar="N", help="layers of --netD n_layers"
+        )
+        model.add_argument(
+            "--norm",
+            type=choice("batch", "instance", "none"),
+            default="batch",
+            help="normalisation: batch, instance or none",
+        )
+        model.add_argument(
+            "--init_type",
+            type=choice("normal", "xavier", "kaiming", "orthogonal"),
+            default="normal",
+            help="how weights begin",
+        )
+        model.add_argument(
+            "--init_gain", type=real_number(0, above=True), default=0.02, metavar="X", help="scale of the first weights"
+        )
         model.add_argument("--no_dropout", action="store_true", help="no dropout in the generator")
-        model.add_argument("--color", type=choice("rgb", "luma"), default="rgb",
-                           help="rgb: the network fuses the three channels as they are, as R2GAN's authors do (two gray sources give a gray "
-                                "image); luma: it fuses the luminance, and the chroma of the more colourful source is put back")
+        model.add_argument(
+            "--color",
+            type=choice("rgb", "luma"),
+            default="rgb",
+            help="rgb: the network fuses the three channels as they are, as R2GAN's authors do (two gray sources give "
+            "a gray image); luma: it fuses the luminance, and the chroma of the sources is merged and put back",
+        )
 
     def dataset_name(self, text: str) -> str:
         """Accept ``auto`` or the name of a registered data set, whatever its case."""
@@ -154,7 +280,7 @@ class BaseOptions:
                 opt.name = f"{opt.name}_{opt.suffix.format(**vars(opt))}"
             except (KeyError, IndexError, ValueError) as error:
                 raise UserError(f"--suffix '{opt.suffix}' has a field that is no option: {error}") from None
-        if not opt.name or opt.name.startswith(".") or any(sign in opt.name for sign in '/\\\0'):
+        if not opt.name or opt.name.startswith(".") or any(sign in opt.name for sign in "/\\\0"):
             raise UserError(f"--name '{opt.name}' cannot be a folder's name: use letters, digits, '-', '_' and '.'")
         opt.panels = int(opt.panels)
         opt.checkpoints_dir = str(Path(opt.checkpoints_dir).expanduser().absolute())
@@ -168,8 +294,14 @@ class BaseOptions:
                 raise UserError(f"--dataroot {opt.dataroot}: no such folder")
         if bool(opt.dir_A) != bool(opt.dir_B):
             raise UserError("--dir_A and --dir_B go together: one of them is missing")
-        if opt.preprocess in ("resize", "resize_and_crop", "scale_width", "scale_width_and_crop") and opt.load_size == 0:
+        if (
+            opt.preprocess in ("resize", "resize_and_crop", "scale_width", "scale_width_and_crop")
+            and opt.load_size == 0
+        ):
             opt.load_size = opt.crop_size
         if "crop" in opt.preprocess and 0 < opt.load_size < opt.crop_size:
-            raise UserError(f"--load_size {opt.load_size} is smaller than --crop_size {opt.crop_size}: a crop cannot be larger than its image")
+            raise UserError(
+                f"--load_size {opt.load_size} is smaller than --crop_size {opt.crop_size}: a crop cannot be "
+                "larger than its image"
+            )
         models.find_model(opt.model).check_options(opt)

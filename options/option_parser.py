@@ -70,7 +70,9 @@ class OptionParser(argparse.ArgumentParser):
             if not flag.startswith("-"):
                 raise UserError(f"'{flag}' is not a flag; every option begins with -- (--help shows all)")
             close = nearest(flag, self.flags())
-            raise UserError(f"unknown flag {flag}" + (f"; the nearest is {close}" if close else "") + " (--help shows all)")
+            raise UserError(
+                f"unknown flag {flag}" + (f"; the nearest is {close}" if close else "") + " (--help shows all)"
+            )
         return opt
 
     def error(self, message: str):

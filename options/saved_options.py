@@ -13,8 +13,21 @@ from util.files import atomic_write
 
 FORMAT = 1
 # What belongs to one call, not to the run: neither stored nor taken over.
-OF_ONE_CALL = {"help", "list", "print_options", "continue_train", "overwrite", "given", "stored", "is_train", "run_dir",
-               "checkpoints_dir", "name", "suffix", "device"}
+OF_ONE_CALL = {
+    "help",
+    "list",
+    "print_options",
+    "continue_train",
+    "overwrite",
+    "given",
+    "stored",
+    "is_train",
+    "run_dir",
+    "checkpoints_dir",
+    "name",
+    "suffix",
+    "device",
+}
 
 
 def describe(opt: argparse.Namespace, parser: OptionParser) -> str:
@@ -34,7 +47,9 @@ def write(opt: argparse.Namespace, parser: OptionParser) -> None:
     """Store the options of a training run in its folder, both files whole or not at all."""
     kept = {name: _encode(value) for name, value in vars(opt).items() if name not in OF_ONE_CALL}
     folder = Path(opt.run_dir)
-    atomic_write(folder / "train_opt.json", json.dumps({"format": FORMAT, "name": opt.name, "options": kept}, indent=1) + "\n")
+    atomic_write(
+        folder / "train_opt.json", json.dumps({"format": FORMAT, "name": opt.name, "options": kept}, indent=1) + "\n"
+    )
     atomic_write(folder / "train_opt.txt", describe(opt, parser) + "\n")
 
 
@@ -52,7 +67,9 @@ def read(checkpoints_dir: str, name: str) -> dict:
         content = json.loads(path.read_text("utf-8"))
         options = {key: _decode(value) for key, value in content["options"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is not a file of options that FuseLab wrote ({error}); train again or restore it") from None
+        raise UserError(
+            f"{path} is not a file of options that FuseLab wrote ({error}); train again or restore it"
+        ) from None
     if content.get("format") != FORMAT:
         raise UserError(f"{path} has format {content.get('format')}, this version of FuseLab reads format {FORMAT}")
     return options
@@ -64,7 +81,11 @@ def _no_run(checkpoints: Path, name: str) -> str:
     if not runs:
         return f"{where}: there is none at all; train one first or give --checkpoints_dir"
     close = nearest(name, runs)
-    return f"{where}; " + (f"the nearest is '{close}'" if close else f"there are {some(runs)}") + " (--name, --checkpoints_dir)"
+    return (
+        f"{where}; "
+        + (f"the nearest is '{close}'" if close else f"there are {some(runs)}")
+        + " (--name, --checkpoints_dir)"
+    )
 
 
 def _encode(value):

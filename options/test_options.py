@@ -19,18 +19,40 @@ class TestOptions(BaseOptions):
 
     __test__ = False  # not a pytest class, in spite of its name
     is_train = False
-    description = ("Fuse a data set with a trained run, score it, and write a gallery.\n\n"
-                   "  python test.py --dataroot datasets/Lytro --name PMF_R2GAN\n\n"
-                   "The model and its networks are taken from the run; a flag given here wins.")
+    description = (
+        "Fuse a data set with a trained run, score it, and write a gallery.\n\n"
+        "  python test.py --dataroot datasets/Lytro --name PMF_R2GAN\n\n"
+        "The model and its networks are taken from the run; a flag given here wins."
+    )
 
     def add_options(self, parser: OptionParser) -> None:
         super().add_options(parser)
         testing = parser.group("testing")
-        testing.add_argument("--epoch", "--which_epoch", default="latest", help="snapshot to use: latest, best, or an epoch's number")
-        testing.add_argument("--num_test", "--how_many", type=whole_number(1, infinite=True), default=math.inf, metavar="PAIRS", help="fuse the first pairs only")
-        testing.add_argument("--results_dir", default=str(REPOSITORY / "results"), metavar="FOLDER", help="where results are kept: RESULTS_DIR/NAME/PHASE_EPOCH")
-        testing.add_argument("--metrics", default="all", metavar="NAMES", help="metrics to score by: all, or EN,SD,... (--list metrics)")
-        testing.add_argument("--eval", action="store_true", help="accepted for users of CycleGAN: networks always run in evaluation mode here")
+        testing.add_argument(
+            "--epoch", "--which_epoch", default="latest", help="snapshot to use: latest, best, or an epoch's number"
+        )
+        testing.add_argument(
+            "--num_test",
+            "--how_many",
+            type=whole_number(1, infinite=True),
+            default=math.inf,
+            metavar="PAIRS",
+            help="fuse the first pairs only",
+        )
+        testing.add_argument(
+            "--results_dir",
+            default=str(REPOSITORY / "results"),
+            metavar="FOLDER",
+            help="where results are kept: RESULTS_DIR/NAME/PHASE_EPOCH",
+        )
+        testing.add_argument(
+            "--metrics", default="all", metavar="NAMES", help="metrics to score by: all, or EN,SD,... (--list metrics)"
+        )
+        testing.add_argument(
+            "--eval",
+            action="store_true",
+            help="accepted for users of CycleGAN: networks always run in evaluation mode here",
+        )
 
     def read_stored(self, first: argparse.Namespace, given: set[str]) -> dict:
         stored = saved_options.read(first.checkpoints_dir, first.name)

@@ -26,7 +26,7 @@ def whole_number(low: int, high: int | None = None, *, infinite: bool = False) -
 
 
 def real_number(low: float, high: float | None = None, *, above: bool = False) -> Callable[[str], float]:
-    """Accept a finite number from ``low`` to ``high`` (both included; with ``above`` it must be larger than ``low``)."""
+    """Accept a finite number from ``low`` to ``high``, both included; with ``above``, larger than ``low``."""
 
     def parse(text: str) -> float:
         try:
@@ -69,7 +69,9 @@ def gpu_list(text: str) -> list[int] | str:
     if numbers == [-1]:
         return []
     if not numbers or min(numbers) < 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a list of devices: give auto, -1 for the CPU, or 0,1 for two GPUs")
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a list of devices: give auto, -1 for the CPU, or 0,1 for two GPUs"
+        )
     if len(set(numbers)) != len(numbers):
         raise argparse.ArgumentTypeError(f"'{text}' names a device twice")
     return numbers

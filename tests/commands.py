@@ -25,13 +25,21 @@ def environment(**more: str) -> dict[str, str]:
 
 def start(*words: str, **more) -> subprocess.Popen:
     """Start ``python words...`` with its output captured."""
-    return subprocess.Popen([sys.executable, *map(str, words)], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            env=environment(), **more)
+    return subprocess.Popen(
+        [sys.executable, *map(str, words)],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        **more,
+    )
 
 
 def run(*words: str, status: int = 0, **more) -> subprocess.CompletedProcess:
     """Run ``python words...`` to its end and check its exit status."""
-    done = subprocess.run([sys.executable, *map(str, words)], text=True, capture_output=True, env=environment(), timeout=300, **more)
+    done = subprocess.run(
+        [sys.executable, *map(str, words)], text=True, capture_output=True, env=environment(), timeout=300, **more
+    )
     assert done.returncode == status, f"exit status {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
     return done
 
@@ -60,5 +68,11 @@ def call(script: str, *words: str, monkeypatch, capsys) -> tuple[int, str, str]:
 def losses(run_dir: Path) -> list[dict]:
     """Return what a run has logged, without the times (which differ from run to run)."""
     lines = (run_dir / "loss_log.jsonl").read_text().splitlines()
-    return [{key: value for key, value in json.loads(line).items() if key in ("epoch", "iter", "total_iters", "step", "losses", "lr")}
-            for line in lines]
+    return [
+        {
+            key: value
+            for key, value in json.loads(line).items()
+            if key in ("epoch", "iter", "total_iters", "step", "losses", "lr")
+        }
+        for line in lines
+    ]

@@ -1,4 +1,4 @@
-"""Every mistake a user can make ends in one sentence and status 2, before long work starts, and loses nothing on disk."""
+"""Every mistake of a user ends in one sentence and status 2, before long work starts, and loses nothing on disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,20 @@ def world(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("world")
     tiny.make_strips(root / "strips" / "train", 4)
     tiny.make_pairs(root / "pairs" / "test", 2)
-    run(str(REPOSITORY / TRAIN), "--dataroot", root / "strips", "--name", "good", "--checkpoints_dir", root / "runs", *SMALL, "--n_epochs", "1", "--n_epochs_decay", "0")
+    run(
+        str(REPOSITORY / TRAIN),
+        "--dataroot",
+        root / "strips",
+        "--name",
+        "good",
+        "--checkpoints_dir",
+        root / "runs",
+        *SMALL,
+        "--n_epochs",
+        "1",
+        "--n_epochs_decay",
+        "0",
+    )
     _break_data(root)
     _break_runs(root / "runs")
     (root / "results" / "good" / "test_latest").mkdir(parents=True)
@@ -106,7 +119,11 @@ TABLE = {  # id: (script, arguments, what the sentence must say)
     "unknown generator": (TRAIN, [*D, "--netG", "resnet_9blocks"], ["resnet_9blocks"]),
     "unknown discriminator": (TRAIN, [*D, "--netD", "pixle"], ["pixle", "pixel"]),
     "discriminator as generator": (TRAIN, [*D, "--netG", "pixel"], ["pixel"]),
-    "pix2pix with another generator": (TRAIN, [*D, "--model", "pix2pix", "--netG", "unet_256"], ["unet_256", "R2GAN_generator"]),
+    "pix2pix with another generator": (
+        TRAIN,
+        [*D, "--model", "pix2pix", "--netG", "unet_256"],
+        ["unet_256", "R2GAN_generator"],
+    ),
     "unknown registry": (TRAIN, ["--list", "model"], ["models"]),
     "unknown norm": (TRAIN, [*D, "--norm", "layer"], ["--norm", "batch"]),
     "unknown gan mode": (TRAIN, [*D, "--gan_mode", "lsgn"], ["lsgan"]),
@@ -135,7 +152,11 @@ TABLE = {  # id: (script, arguments, what the sentence must say)
     "panels": (TRAIN, [*D, "--panels", "4"], ["--panels"]),
     "crop of zero": (TRAIN, [*D, "--crop_size", "0"], ["--crop_size"]),
     "crop above load": (TRAIN, [*D, "--load_size", "64", "--crop_size", "128"], ["--load_size 64", "--crop_size 128"]),
-    "crop that no network takes": (TRAIN, [*D, "--load_size", "0", "--crop_size", "30", "--preprocess", "crop"], ["--crop_size 30", "4"]),
+    "crop that no network takes": (
+        TRAIN,
+        [*D, "--load_size", "0", "--crop_size", "30", "--preprocess", "crop"],
+        ["--crop_size 30", "4"],
+    ),
     "crop too small for the discriminator": (TRAIN, [*D, "--crop_size", "16", "--netD", "basic"], ["--netD basic"]),
     "GPU list is text": (TRAIN, [*D, "--gpu_ids", "one"], ["--gpu_ids", "'one'"]),
     "GPU twice": (TRAIN, [*D, "--gpu_ids", "0,0"], ["twice"]),
@@ -149,33 +170,76 @@ TABLE = {  # id: (script, arguments, what the sentence must say)
     "run with another width": (TEST, [*G, "--ngf", "8"], ["--ngf 8", "trained with 4"]),
     "run with more blocks": (TEST, [*G, "--n_blocks", "2"], ["--n_blocks 2", "trained with 1"]),
     "unknown run": (TEST, fuse("goood"), ["goood", "'good'"]),
-    "no run at all": (TEST, ["--dataroot", "{root}/pairs", "--name", "x", "--checkpoints_dir", "{root}/empty"], ["none at all"]),
+    "no run at all": (
+        TEST,
+        ["--dataroot", "{root}/pairs", "--name", "x", "--checkpoints_dir", "{root}/empty"],
+        ["none at all"],
+    ),
     "snapshot is no snapshot": (TEST, [*G, "--epoch", "last"], ["--epoch", "latest"]),
     "snapshot was not kept": (TEST, [*G, "--epoch", "77"], ["77_net_G.pth"]),
     "go on without a run": (TRAIN, go_on("nothing"), ["nothing"]),
     "go on with another width": (TRAIN, go_on("good", "--ngf", "8"), ["--ngf 8", "4"]),
-    "run is there already": (TRAIN, [*D, "--name", "good", "--checkpoints_dir", "{root}/runs"], ["--continue_train", "--overwrite"]),
-    "results of somebody else": (TEST, ["--dataroot", "{root}/pairs", "--name", "good", "--checkpoints_dir", "{root}/runs", "--results_dir", "{root}/results", "--gpu_ids", "-1"], ["--results_dir"]),
+    "run is there already": (
+        TRAIN,
+        [*D, "--name", "good", "--checkpoints_dir", "{root}/runs"],
+        ["--continue_train", "--overwrite"],
+    ),
+    "results of somebody else": (
+        TEST,
+        [
+            "--dataroot",
+            "{root}/pairs",
+            "--name",
+            "good",
+            "--checkpoints_dir",
+            "{root}/runs",
+            "--results_dir",
+            "{root}/results",
+            "--gpu_ids",
+            "-1",
+        ],
+        ["--results_dir"],
+    ),
     # folders
     "dataroot is not there": (TRAIN, ["--dataroot", "{root}/nowhere"], ["nowhere", "no such folder"]),
     "dataroot is a file": (TRAIN, ["--dataroot", "{root}/letters/test/letter.txt"], ["no such folder"]),
     "one folder of two": (TRAIN, ["--dir_A", "{root}/pairs/test/A"], ["--dir_A", "--dir_B"]),
-    "own folder is not there": (TEST, ["--dir_A", "{root}/pairs/test/A", "--dir_B", "{root}/pairs/test/C", "--name", "good", *R], ["pairs/test/C"]),
+    "own folder is not there": (
+        TEST,
+        ["--dir_A", "{root}/pairs/test/A", "--dir_B", "{root}/pairs/test/C", "--name", "good", *R],
+        ["pairs/test/C"],
+    ),
     "phase is not there": (TEST, [*G, "--phase", "holiday"], ["holiday", "--phase"]),
     "empty folder": (TEST, ["--dataroot", "{root}/empty", "--name", "good", *R], ["empty"]),
     "folder of text": (TEST, ["--dataroot", "{root}/letters", "--name", "good", *R], ["letters"]),
     "validation data are not there": (TRAIN, [*D, "--val_dataroot", "{root}/nowhere"], ["--val_dataroot"]),
-    "validation metric without a ground truth": (TRAIN, [*D, "--val_dataroot", "{root}/pairs", "--val_metric", "PSNR_GT"], ["PSNR_GT", "ground truth"]),
+    "validation metric without a ground truth": (
+        TRAIN,
+        [*D, "--val_dataroot", "{root}/pairs", "--val_metric", "PSNR_GT"],
+        ["PSNR_GT", "ground truth"],
+    ),
     "metric without a ground truth": (TEST, [*G, "--metrics", "PSNR_GT"], ["PSNR_GT", "ground truth"]),
     "training without a ground truth": (TRAIN, ["--dataroot", "{root}/no_gt"], ["ground truth", "--dir_GT"]),
     # images
     "no partner": (TEST, ["--dataroot", "{root}/lone", "--name", "good", *R], ["pair-01-A.png", "--skip_bad"]),
-    "two sizes": (TEST, ["--dataroot", "{root}/sizes", "--name", "good", *R], ["pair-01", "30x24", "31x24", "--skip_bad"]),
+    "two sizes": (
+        TEST,
+        ["--dataroot", "{root}/sizes", "--name", "good", *R],
+        ["pair-01", "30x24", "31x24", "--skip_bad"],
+    ),
     "file of no bytes": (TEST, ["--dataroot", "{root}/hollow", "--name", "good", *R], ["pair-01-B.png", "--skip_bad"]),
-    "text in a picture's clothes": (TEST, ["--dataroot", "{root}/text", "--name", "good", *R], ["pair-01-B.png", "--skip_bad"]),
+    "text in a picture's clothes": (
+        TEST,
+        ["--dataroot", "{root}/text", "--name", "good", *R],
+        ["pair-01-B.png", "--skip_bad"],
+    ),
     "torn picture": (TEST, ["--dataroot", "{root}/torn", "--name", "good", *R], ["pair-00-A.png", "--skip_bad"]),
     "picture with NaN": (TEST, ["--dataroot", "{root}/nan", "--name", "good", *R], ["pair-00-A.tif"]),
-    "strip that no panel fits": (TRAIN, ["--dataroot", "{root}/ragged", "--panels", "3", "--dataset_mode", "pmf"], ["strip.png"]),
+    "strip that no panel fits": (
+        TRAIN,
+        ["--dataroot", "{root}/ragged", "--panels", "3", "--dataset_mode", "pmf"],
+        ["strip.png"],
+    ),
     # checkpoints
     "weights torn": (TEST, fuse("torn"), ["latest_net_G.pth"]),
     "weights of no bytes": (TEST, fuse("hollow"), ["latest_net_G.pth", "empty"]),
@@ -220,9 +284,27 @@ def test_table_is_large_enough():
     assert len(TABLE) >= 60
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--list", "models"], ["--list", "metrics"], ["--list", "networks"], ["--list", "datasets"],
-                                       ["--model", "r2gam"], ["--dataroot", "/nowhere"], ["--lr", "x"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--list", "models"],
+        ["--list", "metrics"],
+        ["--list", "networks"],
+        ["--list", "datasets"],
+        ["--model", "r2gam"],
+        ["--dataroot", "/nowhere"],
+        ["--lr", "x"],
+    ],
+    ids=" ".join,
+)
 def test_refusals_and_help_do_not_load_torch(arguments):
-    probe = f"import sys, runpy; sys.argv = ['train.py', *{arguments!r}]\ntry: runpy.run_path('train.py', run_name='__main__')\nexcept SystemExit: pass\nprint('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, cwd=REPOSITORY, env=environment())
+    probe = (
+        f"import sys, runpy; sys.argv = ['train.py', *{arguments!r}]\n"
+        "try: runpy.run_path('train.py', run_name='__main__')\n"
+        "except SystemExit: print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, cwd=REPOSITORY, env=environment()
+    )
     assert done.stdout.splitlines()[-1] == "False", done.stderr

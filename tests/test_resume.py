@@ -71,7 +71,9 @@ def test_run_killed_again_and_again_arrives(strips, whole, tmp_path):
     generator = random.Random(5)
     for kill in range(3):
         stop_when(process, tmp_path / "run" / "loss_log.jsonl", 4 * kill + generator.randrange(3), signal.SIGKILL)
-        process = start(TRAIN, "--continue_train", "--name", "run", "--checkpoints_dir", tmp_path, "--dataroot", strips, *RUN)
+        process = start(
+            TRAIN, "--continue_train", "--name", "run", "--checkpoints_dir", tmp_path, "--dataroot", strips, *RUN
+        )
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors[-2000:]
     assert_equal_runs(tmp_path / "run", whole)

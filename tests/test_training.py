@@ -26,8 +26,19 @@ def train(strips, tmp_path, monkeypatch, capsys):
     """Return a function that trains with more options and gives the run's folder; ``status`` is what is expected."""
 
     def run(*options: str, name: str = "run", status: int = 0) -> Path:
-        found, output, errors = call("train.py", "--dataroot", str(strips), "--name", name, "--checkpoints_dir", str(tmp_path), *SHORT, *options,
-                                     monkeypatch=monkeypatch, capsys=capsys)
+        found, output, errors = call(
+            "train.py",
+            "--dataroot",
+            str(strips),
+            "--name",
+            name,
+            "--checkpoints_dir",
+            str(tmp_path),
+            *SHORT,
+            *options,
+            monkeypatch=monkeypatch,
+            capsys=capsys,
+        )
         assert found == status, output + errors
         run.output, run.errors = output, errors
         return tmp_path / name
@@ -66,10 +77,13 @@ def test_learning_rate_follows_the_plan(train):
     assert "learning rate (linear): 0.01 at epoch 1" in train.output
 
 
-@pytest.mark.parametrize(("policy", "expected"), [
-    (["--lr_policy", "step", "--lr_decay_iters", "2"], [1, 1, 0.1, 0.1]),
-    (["--lr_policy", "cosine"], [0.5 * (1 + math.cos(math.pi * epoch / 4)) for epoch in range(4)]),
-])
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (["--lr_policy", "step", "--lr_decay_iters", "2"], [1, 1, 0.1, 0.1]),
+        (["--lr_policy", "cosine"], [0.5 * (1 + math.cos(math.pi * epoch / 4)) for epoch in range(4)]),
+    ],
+)
 def test_other_policies(train, policy, expected):
     folder = train("--n_epochs", "4", "--lr", "0.01", *policy)
     rates = {record["epoch"]: record["lr"] for record in losses(folder)}
@@ -78,17 +92,32 @@ def test_other_policies(train, policy, expected):
 
 def test_plateau_drops_the_rate_when_the_score_stands_still(train, strips):
     # No learning at all (tiny rate): the score cannot become better, and patience ends.
-    folder = train("--n_epochs", "9", "--lr", "1e-12", "--lr_policy", "plateau", "--val_dataroot", str(strips / "train"))
+    folder = train(
+        "--n_epochs", "9", "--lr", "1e-12", "--lr_policy", "plateau", "--val_dataroot", str(strips / "train")
+    )
     rates = [record["lr"] for record in losses(folder)]
     assert rates[0] == 1e-12 and rates[-1] == pytest.approx(2e-13)
 
 
 def test_accumulated_gradients_are_those_of_the_large_batch(train):
     """Without batch statistics, dropout and an adversary's own moves, two batches of 1 make the update of one of 2."""
-    same = ["--norm", "instance", "--no_dropout", "--no_flip", "--serial_batches", "--max_steps", "1", "--gan_mode", "lsgan", "--lr", "1e-3"]
+    same = [
+        "--norm",
+        "instance",
+        "--no_dropout",
+        "--no_flip",
+        "--serial_batches",
+        "--max_steps",
+        "1",
+        "--gan_mode",
+        "lsgan",
+        "--lr",
+        "1e-3",
+    ]
     whole = weights(train(*same, "--batch_size", "2", name="whole"))
     parts = weights(train(*same, "--batch_size", "1", "--accumulate", "2", name="parts"))
     single = weights(train(*same, "--batch_size", "1", name="single"))
+
     # Adam's first step is about lr for every weight with a gradient: compare where it went.
     def distance(other):
         moved = [(whole[key] - other[key]).abs().flatten() for key in whole if key.endswith("weight")]
@@ -105,16 +134,31 @@ def test_moving_average_is_what_is_saved(train):
     assert any(not torch.equal(saved[key], trained[key]) for key in saved)
 
 
-@pytest.mark.parametrize("option", [["--clip_grad", "0.001"], ["--amp", "bf16"], ["--channels_last"], ["--netD", "basic"], ["--netD", "n_layers", "--n_layers_D", "2"],
-                                    ["--gan_mode", "lsgan"], ["--gan_mode", "wgangp"], ["--norm", "instance"], ["--norm", "none"], ["--untied_decoders"],
-                                    ["--color", "luma"], ["--rotate", "quarter", "--flip_vertical"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--clip_grad", "0.001"],
+        ["--amp", "bf16"],
+        ["--channels_last"],
+        ["--netD", "basic"],
+        ["--netD", "n_layers", "--n_layers_D", "2"],
+        ["--gan_mode", "lsgan"],
+        ["--gan_mode", "wgangp"],
+        ["--norm", "instance"],
+        ["--norm", "none"],
+        ["--untied_decoders"],
+        ["--color", "luma"],
+        ["--rotate", "quarter", "--flip_vertical"],
+    ],
+    ids=" ".join,
+)
 def test_option_changes_the_run(train, option):
     # Dropout falls elsewhere in another memory order.
     same = ["--no_dropout"] if option == ["--channels_last"] else []
     plain, other = train(*same, name="plain"), train(*option, *same, name="other")
     first, second = losses(plain), losses(other)
     assert all(math.isfinite(value) for record in second for value in record["losses"].values())
-    # The memory order may change rounding only (which Adam's first steps enlarge); everything else changes what is learned.
+    # The memory order may change rounding only (Adam's first steps enlarge it); all else changes what is learned.
     if option == ["--channels_last"]:
         assert second[0]["losses"] == pytest.approx(first[0]["losses"], rel=1e-5)
     else:
@@ -138,7 +182,21 @@ def test_snapshots_are_kept(train):
 
 
 def test_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(train):
-    folder = train("--n_epochs", "200", "--norm", "none", "--lr", "1e18", "--max_steps", "50", "--print_freq", "1", "--save_latest_freq", "2", status=1)
+    folder = train(
+        "--n_epochs",
+        "200",
+        "--norm",
+        "none",
+        "--lr",
+        "1e18",
+        "--max_steps",
+        "50",
+        "--print_freq",
+        "1",
+        "--save_latest_freq",
+        "2",
+        status=1,
+    )
     assert "not finite" in train.errors and "epoch 1" in train.errors
     assert len(train.errors.strip().splitlines()) == 1
     for path in folder.glob("latest_*.pth"):
@@ -151,7 +209,9 @@ def test_full_disk_ends_in_a_sentence_and_keeps_the_last_state(train, strips, tm
     """A file system of a few hundred kilobytes, on which the second run finds no room."""
     small = tmp_path / "small"
     small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(small)], capture_output=True, text=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(small)], capture_output=True, text=True
+    )
     if mounted.returncode:
         pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
     try:
@@ -198,5 +258,3 @@ def test_asking_for_a_missing_gpu_says_which_exist(train):
     else:
         train("--gpu_ids", "0,1", "--max_steps", "1")
         assert "no CUDA device" in train.errors
-
-

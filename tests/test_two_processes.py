@@ -26,7 +26,21 @@ def strips(tmp_path_factory) -> Path:
 def trained(strips, tmp_path_factory) -> Path:
     """Return the checkpoints of a run that two processes have trained."""
     checkpoints = tmp_path_factory.mktemp("checkpoints")
-    torchrun(2, TRAIN, "--dataroot", strips, "--name", "two", "--checkpoints_dir", checkpoints, *SMALL, "--n_epochs", "2", "--n_epochs_decay", "0")
+    torchrun(
+        2,
+        TRAIN,
+        "--dataroot",
+        strips,
+        "--name",
+        "two",
+        "--checkpoints_dir",
+        checkpoints,
+        *SMALL,
+        "--n_epochs",
+        "2",
+        "--n_epochs_decay",
+        "0",
+    )
     return checkpoints
 
 
@@ -54,7 +68,20 @@ def test_rank_zero_alone_writes_the_log(trained, strips):
 
 def test_two_processes_resume_exactly(trained, strips, tmp_path):
     arguments = ["--name", "two", "--checkpoints_dir", tmp_path]
-    torchrun(2, TRAIN, "--dataroot", strips, *arguments, *SMALL, "--n_epochs", "2", "--n_epochs_decay", "0", "--max_steps", "2")
+    torchrun(
+        2,
+        TRAIN,
+        "--dataroot",
+        strips,
+        *arguments,
+        *SMALL,
+        "--n_epochs",
+        "2",
+        "--n_epochs_decay",
+        "0",
+        "--max_steps",
+        "2",
+    )
     torchrun(2, TRAIN, "--continue_train", *arguments, "--max_steps", "100")
     assert losses(tmp_path / "two") == losses(trained / "two")
 
@@ -62,10 +89,24 @@ def test_two_processes_resume_exactly(trained, strips, tmp_path):
 def test_every_pair_is_scored_once(trained, tmp_path):
     """Seven pairs of two sizes on two processes: the table equals that of one process to the last digit."""
     tiny.make_pairs(tmp_path / "data" / "test", 7, ((24, 30), (31, 45)))
-    arguments = [TEST, "--dataroot", tmp_path / "data", "--name", "two", "--checkpoints_dir", trained, "--gpu_ids", "-1", "--batch_size", "2"]
+    arguments = [
+        TEST,
+        "--dataroot",
+        tmp_path / "data",
+        "--name",
+        "two",
+        "--checkpoints_dir",
+        trained,
+        "--gpu_ids",
+        "-1",
+        "--batch_size",
+        "2",
+    ]
     run(*arguments, "--results_dir", tmp_path / "one")
     torchrun(2, *arguments, "--results_dir", tmp_path / "two")
-    one, two = (list(csv.reader(open(tmp_path / folder / "two" / "test_latest" / "metrics.csv"))) for folder in ("one", "two"))
+    one, two = (
+        list(csv.reader(open(tmp_path / folder / "two" / "test_latest" / "metrics.csv"))) for folder in ("one", "two")
+    )
     assert len(one) == 1 + 7 + 1
     assert one == two
     pictures = sorted(path.name for path in (tmp_path / "two" / "two" / "test_latest" / "images").glob("*_fused.png"))
@@ -74,8 +115,21 @@ def test_every_pair_is_scored_once(trained, tmp_path):
 
 def test_bad_input_is_told_once_and_ends_all(tmp_path):
     tiny.write(tmp_path / "data" / "train" / "A" / "one.png", tiny.make_image(0))
-    done = run("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", TRAIN, "--dataroot", tmp_path / "data", "--name", "bad",
-               "--checkpoints_dir", tmp_path, *SMALL, status=1)  # torchrun's own status; our processes leave with 2
+    done = run(
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=2",
+        TRAIN,
+        "--dataroot",
+        tmp_path / "data",
+        "--name",
+        "bad",
+        "--checkpoints_dir",
+        tmp_path,
+        *SMALL,
+        status=1,
+    )  # torchrun's own status; our processes leave with 2
     assert done.stderr.count("train.py: error:") == 1
     assert "exitcode  : 2" in done.stderr
     assert not (tmp_path / "bad").exists()
@@ -86,14 +140,33 @@ def children(process: int) -> list[int]:
 
 
 def test_when_a_rank_dies_the_run_ends(strips, tmp_path):
-    launcher = start("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", TRAIN, "--dataroot", strips, "--name", "die",
-                     "--checkpoints_dir", tmp_path, *SMALL, "--n_epochs", "5000", "--save_latest_freq", "8")
+    launcher = start(
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=2",
+        TRAIN,
+        "--dataroot",
+        strips,
+        "--name",
+        "die",
+        "--checkpoints_dir",
+        tmp_path,
+        *SMALL,
+        "--n_epochs",
+        "5000",
+        "--save_latest_freq",
+        "8",
+    )
     deadline = time.monotonic() + 120
     while not (tmp_path / "die" / "latest_train_state.pth").exists():
         assert launcher.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
-    ranks = {Path(f"/proc/{child}/environ").read_bytes().split(b"LOCAL_RANK=")[1][:1]: child for child in children(launcher.pid)
-             if b"LOCAL_RANK=" in Path(f"/proc/{child}/environ").read_bytes()}
+    ranks = {
+        Path(f"/proc/{child}/environ").read_bytes().split(b"LOCAL_RANK=")[1][:1]: child
+        for child in children(launcher.pid)
+        if b"LOCAL_RANK=" in Path(f"/proc/{child}/environ").read_bytes()
+    }
     os.kill(ranks[b"1"], signal.SIGKILL)
     _, errors = launcher.communicate(timeout=90)
     assert launcher.returncode != 0

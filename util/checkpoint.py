@@ -44,10 +44,14 @@ def load(path: str | os.PathLike, device: str = "cpu") -> object:
         return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
         if "Weights only load failed" in str(error) and zipfile.is_zipfile(path):
-            raise UserError(f"{path} holds pickled code, not only weights, and is not run: convert it where you trust it") from None
+            raise UserError(
+                f"{path} holds pickled code, not only weights, and is not run: convert it where you trust it"
+            ) from None
         raise UserError(f"{path} is not a checkpoint that can be read ({_first_line(error)})") from None
     except (RuntimeError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is truncated or not a checkpoint ({_first_line(error)}): restore it or choose another --epoch") from None
+        raise UserError(
+            f"{path} is truncated or not a checkpoint ({_first_line(error)}): restore it or choose another --epoch"
+        ) from None
 
 
 def _first_line(error: Exception) -> str:

@@ -34,11 +34,17 @@ def rank() -> int:
 def launched() -> bool:
     """Whether torchrun or Slurm has started this process as one of a group; Slurm's variables are translated."""
     if "RANK" not in os.environ and int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
-        os.environ.update(RANK=os.environ["SLURM_PROCID"], LOCAL_RANK=os.environ["SLURM_LOCALID"],
-                          WORLD_SIZE=os.environ["SLURM_STEP_NUM_TASKS"])
+        os.environ.update(
+            RANK=os.environ["SLURM_PROCID"],
+            LOCAL_RANK=os.environ["SLURM_LOCALID"],
+            WORLD_SIZE=os.environ["SLURM_STEP_NUM_TASKS"],
+        )
         if "MASTER_ADDR" not in os.environ:
             if int(os.environ.get("SLURM_NNODES", "1")) > 1:
-                raise UserError("MASTER_ADDR is not set for a Slurm job on several nodes: export it and MASTER_PORT as scripts/slurm_train.sbatch does")
+                raise UserError(
+                    "MASTER_ADDR is not set for a Slurm job on several nodes: export it and MASTER_PORT as "
+                    "scripts/slurm_train.sbatch does"
+                )
             os.environ["MASTER_ADDR"] = "127.0.0.1"
         os.environ.setdefault("MASTER_PORT", "29500")
     return "RANK" in os.environ
@@ -62,14 +68,19 @@ def start(opt: argparse.Namespace) -> int | None:
         if not present:
             if ids != "auto":
                 asked = ",".join(map(str, ids))
-                warn(f"--gpu_ids {asked}: this machine has no CUDA device, so one process runs on the CPU (--gpu_ids -1 asks for that)")
+                warn(
+                    f"--gpu_ids {asked}: this machine has no CUDA device, so one process runs on the CPU "
+                    "(--gpu_ids -1 asks for that)"
+                )
             opt.device = "cpu"
         else:
             ids = [0] if ids == "auto" and not inside else list(range(present)) if ids == "auto" else ids
             missing = [number for number in ids if number >= present]
             if missing:
-                raise UserError(f"--gpu_ids asks for GPU {', '.join(map(str, missing))}, but this machine has only "
-                                f"{', '.join(map(str, range(present)))} (-1 is the CPU)")
+                raise UserError(
+                    f"--gpu_ids asks for GPU {', '.join(map(str, missing))}, but this machine has only "
+                    f"{', '.join(map(str, range(present)))} (-1 is the CPU)"
+                )
             if len(ids) > 1 and not inside:
                 return _run_one_process_each(len(ids))
             opt.device = f"cuda:{ids[int(os.environ.get('LOCAL_RANK', '0')) % len(ids)]}"
@@ -95,11 +106,13 @@ def _run_one_process_each(count: int) -> int:
 def _join(device: str) -> None:
     distributed = torch.distributed
     try:
-        # Tensors of the CPU (flags, scores) go over gloo even where gradients go over NCCL: agreeing never waits for a GPU.
+        # Flags and scores, on the CPU, go over gloo where gradients go over NCCL: agreeing never waits for a GPU.
         distributed.init_process_group("cpu:gloo,cuda:nccl" if device != "cpu" else "gloo", timeout=TIMEOUT)
     except (RuntimeError, ValueError) as error:
-        raise RunError(f"process {rank()} of {world_size()} could not join the others at "
-                       f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}: {error}") from error
+        raise RunError(
+            f"process {rank()} of {world_size()} could not join the others at "
+            f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}: {error}"
+        ) from error
 
 
 def finish() -> None:

@@ -37,9 +37,13 @@ def atomic_write(path: str | os.PathLike, write: Callable[[Path], None] | bytes 
         os.replace(temporary, path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RunError(f"the disk is full: {path} could not be written (what it held before is kept); free some space "
-                           "and start again, a training with --continue_train") from error
-        raise RunError(f"{path} could not be written ({error.strerror or error}); what it held before is kept") from error
+            raise RunError(
+                f"the disk is full: {path} could not be written (what it held before is kept); free some space "
+                "and start again, a training with --continue_train"
+            ) from error
+        raise RunError(
+            f"{path} could not be written ({error.strerror or error}); what it held before is kept"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
     return path

@@ -41,19 +41,30 @@ class ProgressBar:
 
             if self._bar is not None:
                 self._bar.close()
-            self._bar = tqdm(total=self.images_per_epoch, unit="image", leave=False, dynamic_ncols=True,
-                             bar_format="{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {postfix}")
+            self._bar = tqdm(
+                total=self.images_per_epoch,
+                unit="image",
+                leave=False,
+                dynamic_ncols=True,
+                bar_format="{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {postfix}",
+            )
         self._bar.set_description_str(f"epoch {progress.epoch}/{self.last_epoch}", refresh=False)
         self._bar.update(progress.consumed - self._bar.n)
 
     def show(self, record: dict) -> None:
         """Show the losses and times of one log record."""
-        times = (f"{record['images_per_s']:.1f} images/s, data {record['data_time'] * 1e3:.1f} ms, "
-                 f"compute {record['compute_time'] * 1e3:.1f} ms, {memory_in_use(self.opt.device)}, ETA {self._remaining(record)}")
+        times = (
+            f"{record['images_per_s']:.1f} images/s, data {record['data_time'] * 1e3:.1f} ms, "
+            f"compute {record['compute_time'] * 1e3:.1f} ms, {memory_in_use(self.opt.device)}, "
+            f"ETA {self._remaining(record)}"
+        )
         losses = " ".join(f"{name}: {value:.3f}" for name, value in record["losses"].items())
         if self._bar is not None:
             self._bar.set_postfix_str(times, refresh=False)
-        log(f"(epoch: {record['epoch']}, iters: {record['iter']}) {losses}" + ("" if self._bar is not None else f" | {times}"))
+        log(
+            f"(epoch: {record['epoch']}, iters: {record['iter']}) {losses}"
+            + ("" if self._bar is not None else f" | {times}")
+        )
 
     def _remaining(self, record: dict) -> str:
         done = record["total_iters"] - (self._first_iters or 0)

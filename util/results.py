@@ -27,7 +27,9 @@ class ResultsFolder:
         self.folder = Path(opt.results_dir).expanduser().absolute() / opt.name / f"{opt.phase}_{opt.epoch}"
         self.partial = self.folder.with_name(f".{self.folder.name}.partial")
         if self.folder.exists() and not (self.folder / "index.html").is_file() and any(self.folder.iterdir()):
-            raise UserError(f"{self.folder} holds files that no test has written: move them away or choose another --results_dir")
+            raise UserError(
+                f"{self.folder} holds files that no test has written: move them away or choose another --results_dir"
+            )
 
     def __enter__(self) -> ResultsFolder:
         if is_main_process():
@@ -55,10 +57,27 @@ class ResultsFolder:
         table = make_table(rows, selected)
         table.write_csv(self.partial / "metrics.csv")
         opt = self.opt
-        info = {"run": opt.name, "model": opt.model, "snapshot": opt.epoch, "data set": f"{dataset.title} ({opt.dataroot or opt.dir_A})",
-                "size": f"{opt.load_size} x {opt.load_size}" if opt.preprocess == "resize" else "full size" if opt.preprocess == "none" else opt.preprocess,
-                "colour": opt.color, "scores": metrics.RULE}
-        write_results_page(self.partial, title=f"{opt.name}, {opt.phase} {opt.epoch}", info=info, rows=rows, metrics=selected, means=table.mean())
+        info = {
+            "run": opt.name,
+            "model": opt.model,
+            "snapshot": opt.epoch,
+            "data set": f"{dataset.title} ({opt.dataroot or opt.dir_A})",
+            "size": f"{opt.load_size} x {opt.load_size}"
+            if opt.preprocess == "resize"
+            else "full size"
+            if opt.preprocess == "none"
+            else opt.preprocess,
+            "colour": opt.color,
+            "scores": metrics.RULE,
+        }
+        write_results_page(
+            self.partial,
+            title=f"{opt.name}, {opt.phase} {opt.epoch}",
+            info=info,
+            rows=rows,
+            metrics=selected,
+            means=table.mean(),
+        )
         if self.folder.exists():
             old = self.folder.with_name(f".{self.folder.name}.old")
             shutil.rmtree(old, ignore_errors=True)

@@ -68,8 +68,10 @@ class TextLog(AppendOnlyFile):
     def append_record(self, record: dict) -> None:
         """Write a record of losses; ``time`` and ``data`` are seconds per image, ``iters`` images in this epoch."""
         losses = " ".join(f"{name}: {value:.3f}" for name, value in record["losses"].items())
-        self.append(f"(epoch: {record['epoch']}, iters: {record['iter']}, time: {record['time']:.3f}, "
-                    f"data: {record['data_time']:.3f}) {losses}")
+        self.append(
+            f"(epoch: {record['epoch']}, iters: {record['iter']}, time: {record['time']:.3f}, "
+            f"data: {record['data_time']:.3f}) {losses}"
+        )
 
 
 class LogTail:
@@ -180,6 +182,7 @@ def _cut_torn_line(path: Path) -> None:
 
 def _write_error(path: Path, error: OSError) -> RunError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RunError(f"the disk is full: {path} could not be written; "
-                        "free some space and go on with --continue_train")
+        return RunError(
+            f"the disk is full: {path} could not be written; free some space and go on with --continue_train"
+        )
     return RunError(f"{path} could not be written ({error.strerror or error})")

@@ -34,7 +34,9 @@ class Schedule:
         self.plateaus = {}
         if opt.lr_policy == "plateau":
             make = torch.optim.lr_scheduler.ReduceLROnPlateau
-            self.plateaus = {name: make(optimizer, "min", PLATEAU_FACTOR, PLATEAU_PATIENCE) for name, optimizer in optimizers.items()}
+            self.plateaus = {
+                name: make(optimizer, "min", PLATEAU_FACTOR, PLATEAU_PATIENCE) for name, optimizer in optimizers.items()
+            }
 
     def start_epoch(self, epoch: int) -> float:
         """Set the rates of ``epoch`` and return the first optimiser's."""
@@ -62,13 +64,20 @@ class Schedule:
         """Return the plan in a line, for the start of a run."""
         opt = self.opt
         if self.plateaus:
-            return f"learning rate {opt.lr:g}, x {PLATEAU_FACTOR} after {PLATEAU_PATIENCE} epochs without a better score"
+            return (
+                f"learning rate {opt.lr:g}, x {PLATEAU_FACTOR} after {PLATEAU_PATIENCE} epochs without a better score"
+            )
         last = opt.n_epochs + opt.n_epochs_decay
-        marks = {"linear": [1, opt.n_epochs, opt.n_epochs + opt.n_epochs_decay // 2, last],
-                 "step": range(1, last + 1, opt.lr_decay_iters), "cosine": [1, last // 4, last // 2, 3 * last // 4, last]}
+        marks = {
+            "linear": [1, opt.n_epochs, opt.n_epochs + opt.n_epochs_decay // 2, last],
+            "step": range(1, last + 1, opt.lr_decay_iters),
+            "cosine": [1, last // 4, last // 2, 3 * last // 4, last],
+        }
         epochs = sorted({epoch for epoch in marks[opt.lr_policy] if 1 <= epoch <= last})
         shown = epochs if len(epochs) <= 6 else [*epochs[:5], epochs[-1]]
-        return f"learning rate ({opt.lr_policy}): " + ", ".join(f"{opt.lr * rate_factor(opt, epoch):.3g} at epoch {epoch}" for epoch in shown)
+        return f"learning rate ({opt.lr_policy}): " + ", ".join(
+            f"{opt.lr * rate_factor(opt, epoch):.3g} at epoch {epoch}" for epoch in shown
+        )
 
     def state_dict(self) -> dict:
         return {name: plateau.state_dict() for name, plateau in self.plateaus.items()}

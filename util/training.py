@@ -99,8 +99,12 @@ class Clock:
         """Return seconds per image (data, compute, both) and images per second since the last call, and start anew."""
         images = max(1, self._images)
         total = self._data + self._compute
-        times = {"time": total / images, "data_time": self._data / images, "compute_time": self._compute / images,
-                 "images_per_s": self._images / total if total else 0.0}
+        times = {
+            "time": total / images,
+            "data_time": self._data / images,
+            "compute_time": self._compute / images,
+            "images_per_s": self._images / total if total else 0.0,
+        }
         self._clear()
         return times
 
@@ -150,9 +154,15 @@ def save_state(model, progress: Progress, opt: argparse.Namespace) -> None:
     if not is_main_process():
         return
     model.check_weights()
-    checkpoint.save(Path(opt.run_dir) / STATE_FILE, {
-        "format": STATE_FORMAT, "model": opt.model, "progress": dataclasses.asdict(progress), "state": model.state_dict(),
-    })
+    checkpoint.save(
+        Path(opt.run_dir) / STATE_FILE,
+        {
+            "format": STATE_FORMAT,
+            "model": opt.model,
+            "progress": dataclasses.asdict(progress),
+            "state": model.state_dict(),
+        },
+    )
     model.save_networks("latest")
 
 
@@ -168,7 +178,10 @@ def load_state(model, opt: argparse.Namespace) -> Progress:
         return Progress(epoch=opt.epoch_count)
     saved = checkpoint.load(path, opt.device)
     if not isinstance(saved, dict) or saved.get("format") != STATE_FORMAT:
-        raise UserError(f"{path} is not a training state of this version of FuseLab (format {STATE_FORMAT}): restore it, or start again with --overwrite")
+        raise UserError(
+            f"{path} is not a training state of this version of FuseLab (format {STATE_FORMAT}): restore it, or start "
+            "again with --overwrite"
+        )
     if saved["model"] != opt.model:
         raise UserError(f"{path} was written by --model {saved['model']}, and --model {opt.model} was asked for")
     model.load_state_dict(saved["state"], str(path))
@@ -178,7 +191,7 @@ def load_state(model, opt: argparse.Namespace) -> Progress:
 
 
 def remove_run(folder: str) -> None:
-    """Delete a run that ``--overwrite`` gives up: renamed first, so that a half-deleted one is never taken for a run."""
+    """Delete a run that ``--overwrite`` gives up: renamed first, a half-deleted one is never taken for a run."""
     old = Path(folder)
     if is_main_process() and old.exists():
         trash = old.with_name(f".{old.name}.deleted")
@@ -192,14 +205,24 @@ def describe_batches(opt: argparse.Namespace, pairs: int) -> str:
     """Return in a line how many pairs one update sees."""
     world = distributed.world_size()
     total = opt.batch_size * world * opt.accumulate
-    return (f"{pairs} pairs; an update sees {total}: {opt.batch_size} per process x {world} process{'es' if world > 1 else ''} "
-            f"x {opt.accumulate} accumulated; device {opt.device}")
+    return (
+        f"{pairs} pairs; an update sees {total}: {opt.batch_size} per process x {world} "
+        f"process{'es' if world > 1 else ''} "
+        f"x {opt.accumulate} accumulated; device {opt.device}"
+    )
 
 
 def make_record(progress: Progress, losses: dict[str, float], rate: float, clock: Clock) -> dict:
     """Return one object of ``loss_log.jsonl``: where the run stands, its losses, learning rate and times."""
-    return {"epoch": progress.epoch, "iter": progress.consumed, "total_iters": progress.total_iters, "step": progress.update,
-            "losses": losses, "lr": rate, **clock.read()}
+    return {
+        "epoch": progress.epoch,
+        "iter": progress.consumed,
+        "total_iters": progress.total_iters,
+        "step": progress.update,
+        "losses": losses,
+        "lr": rate,
+        **clock.read(),
+    }
 
 
 def reason_to_stop(opt: argparse.Namespace, progress: Progress, stop: StopSignal | None = None) -> str:
@@ -211,12 +234,17 @@ def reason_to_stop(opt: argparse.Namespace, progress: Progress, stop: StopSignal
 
 def closing_message(opt: argparse.Namespace, progress: Progress, reason: str) -> str:
     """Return the last line of a run: that it is complete, or how to go on."""
-    place = "" if Path(opt.checkpoints_dir) == REPOSITORY / "checkpoints" else f" --checkpoints_dir {opt.checkpoints_dir}"
+    place = (
+        "" if Path(opt.checkpoints_dir) == REPOSITORY / "checkpoints" else f" --checkpoints_dir {opt.checkpoints_dir}"
+    )
     if not reason:
         return f"trained {progress.step} updates; fuse with: python test.py --dataroot FOLDER --name {opt.name}{place}"
     more = " --max_steps N" if reason == "--max_steps" else ""
-    return (f"stopped by {reason} at epoch {progress.epoch} after {progress.step} updates; everything is saved, go on with: "
-            f"python train.py --continue_train --name {opt.name}{place}{more}")
+    return (
+        f"stopped by {reason} at epoch {progress.epoch} after {progress.step} updates; "
+        "everything is saved, go on with: "
+        f"python train.py --continue_train --name {opt.name}{place}{more}"
+    )
 
 
 @contextlib.contextmanager

@@ -24,15 +24,27 @@ def open_datasets(opt: argparse.Namespace) -> tuple:
     """
     dataset = data.create_dataset(opt, augment=True)
     if models.find_model(opt.model).needs_gt and not dataset.has_gt:
-        raise UserError(f"--model {opt.model} learns from a ground truth, and {opt.dataroot or opt.dir_A} has none: use strips [A|B|GT], a GT folder or --dir_GT")
+        raise UserError(
+            f"--model {opt.model} learns from a ground truth, and {opt.dataroot or opt.dir_A} has none: use strips "
+            "[A|B|GT], a GT folder or --dir_GT"
+        )
     if opt.val_dataroot is None:
         return dataset, None
     root = Path(opt.val_dataroot)
     if not root.is_dir():
         raise UserError(f"--val_dataroot {root}: no such folder")
     phase = next((name for name in (opt.val_phase, "test") if (root / name).is_dir()), opt.val_phase)
-    asked = argparse.Namespace(**{**vars(opt), "dataset_mode": opt.val_dataset_mode, "dir_A": None, "dir_B": None, "dir_GT": None,
-                                  "preprocess": "none", "load_size": 0})
+    asked = argparse.Namespace(
+        **{
+            **vars(opt),
+            "dataset_mode": opt.val_dataset_mode,
+            "dir_A": None,
+            "dir_B": None,
+            "dir_GT": None,
+            "preprocess": "none",
+            "load_size": 0,
+        }
+    )
     val_dataset = data.create_dataset(asked, dataroot=str(root), phase=phase, augment=False)
     choose_metric(opt.val_metric, val_dataset.has_gt)
     return dataset, val_dataset
@@ -62,7 +74,9 @@ class Validator:
         if dataset is not None:
             self.metric = choose_metric(opt.val_metric, dataset.has_gt)
             self.selected = metrics.select("all", dataset.has_gt)
-            self.loader = data.create_loader(dataset, opt, train=False, rank=distributed.rank(), world_size=distributed.world_size())
+            self.loader = data.create_loader(
+                dataset, opt, train=False, rank=distributed.rank(), world_size=distributed.world_size()
+            )
 
     def end_epoch(self, model, progress: Progress, visualizer) -> None:
         """Validate where it is due, log the scores, keep the best networks, and tell a plateau schedule."""
@@ -76,7 +90,10 @@ class Validator:
                 model.schedule.end_epoch(score if self.metric.direction == "down" else -score)
 
     def _validate(self, model, progress: Progress, visualizer) -> float:
-        rows = [{"name": pair["name"], "scores": scores} for pair, _, scores in score_pairs(model, self.loader, self.selected)]
+        rows = [
+            {"name": pair["name"], "scores": scores}
+            for pair, _, scores in score_pairs(model, self.loader, self.selected)
+        ]
         means = make_table(distributed.gather(rows), self.selected).mean()
         score = means[self.metric.name]
         sign = 1 if self.metric.direction == "up" else -1
@@ -84,7 +101,12 @@ class Validator:
             progress.best_score, progress.best_epoch = score, progress.epoch
             if is_main_process():
                 model.save_networks("best")
-        visualizer.log_scores({"epoch": progress.epoch, "total_iters": progress.total_iters, "step": progress.step, "scores": means})
+        visualizer.log_scores(
+            {"epoch": progress.epoch, "total_iters": progress.total_iters, "step": progress.step, "scores": means}
+        )
         shown = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
-        log(f"validation after epoch {progress.epoch}: {shown}; best {self.metric.name} {progress.best_score:.4g} in epoch {progress.best_epoch}")
+        log(
+            f"validation after epoch {progress.epoch}: {shown}; best {self.metric.name} {progress.best_score:.4g} "
+            f"in epoch {progress.best_epoch}"
+        )
         return score

@@ -60,8 +60,13 @@ def _icons(suffix: str) -> Asset:
 
 
 def _mathjax(member: str, required: bool = True) -> Asset:
-    return Asset(f"js/mathjax/2.7.5/{member}", "mathjax@2.7.5", member,
-                 f"https://cdnjs.cloudflare.com/ajax/libs/mathjax/2.7.5/{member}?V=2.7.5", required)
+    return Asset(
+        f"js/mathjax/2.7.5/{member}",
+        "mathjax@2.7.5",
+        member,
+        f"https://cdnjs.cloudflare.com/ajax/libs/mathjax/2.7.5/{member}?V=2.7.5",
+        required,
+    )
 
 
 ASSETS = (
@@ -69,14 +74,22 @@ ASSETS = (
     Asset("css/react-grid-layout-styles.css", "react-grid-layout@0.16.3", "css/styles.css"),
     Asset("css/react-resizable-styles.css", "react-resizable@1.4.6", "css/styles.css"),
     Asset("js/bootstrap.min.js", "bootstrap@3.3.7", "dist/js/bootstrap.min.js"),
-    Asset("js/d3-selection-multi.v1.js", "d3-selection-multi@1.0.1", "build/d3-selection-multi.js",
-          "https://d3js.org/d3-selection-multi.v1.js"),
+    Asset(
+        "js/d3-selection-multi.v1.js",
+        "d3-selection-multi@1.0.1",
+        "build/d3-selection-multi.js",
+        "https://d3js.org/d3-selection-multi.v1.js",
+    ),
     Asset("js/d3.v3.min.js", "d3@3.5.17", "d3.min.js", "https://d3js.org/d3.v3.min.js"),
     Asset("js/jquery.min.js", "jquery@3.1.1", "dist/jquery.min.js"),
     Asset("js/layout_bin_packer.js", "layout-bin-packer@1.4.0", "dist/layout-bin-packer.js"),
     Asset("js/layout-bin-packer.js.map", "layout-bin-packer@1.4.0", "dist/layout-bin-packer.js.map", required=False),
-    Asset("js/plotly-plotly.min.js", "plotly.js-dist-min@2.11.1", "plotly.min.js",
-          "https://cdn.plot.ly/plotly-2.11.1.min.js"),
+    Asset(
+        "js/plotly-plotly.min.js",
+        "plotly.js-dist-min@2.11.1",
+        "plotly.min.js",
+        "https://cdn.plot.ly/plotly-2.11.1.min.js",
+    ),
     Asset("js/react-dom.min.js", "react-dom@16.2.0", "umd/react-dom.production.min.js"),
     Asset("js/react-modal.min.js", "react-modal@3.1.10", "dist/react-modal.min.js", required=False),
     Asset("js/react-react.min.js", "react@16.2.0", "umd/react.production.min.js"),
@@ -105,8 +118,12 @@ def cache_folder() -> Path:
 
 def missing(folder: Path, required_only: bool = False) -> list[Asset]:
     """Return the assets that are not in a folder (or empty there)."""
-    return [asset for asset in ASSETS if (asset.required or not required_only)
-            and not ((folder / asset.path).is_file() and (folder / asset.path).stat().st_size > 0)]
+    return [
+        asset
+        for asset in ASSETS
+        if (asset.required or not required_only)
+        and not ((folder / asset.path).is_file() and (folder / asset.path).stat().st_size > 0)
+    ]
 
 
 def provide(source: str, cache: Path) -> list[Asset]:
@@ -135,9 +152,11 @@ def provide(source: str, cache: Path) -> list[Asset]:
                 tried.append(str(problem))
     lacking = missing(cache, required_only=True)
     if lacking:
-        raise UserError(f"Visdom's page lacks {some((asset.path for asset in lacking), 3)} ({'; '.join(tried)}): run "
-                        "`scripts/visdom_server.sh --save_assets FOLDER` on a machine with a network, copy FOLDER here "
-                        "and give --assets FOLDER")
+        raise UserError(
+            f"Visdom's page lacks {some((asset.path for asset in lacking), 3)} ({'; '.join(tried)}): run "
+            "`scripts/visdom_server.sh --save_assets FOLDER` on a machine with a network, copy FOLDER here "
+            "and give --assets FOLDER"
+        )
     return missing(cache)
 
 
@@ -186,8 +205,19 @@ def fetch_from_npm(wanted: Iterable[Asset]) -> dict[str, bytes]:
         raise AssetsUnavailable("npm is not on PATH")
     packages = sorted({asset.package for asset in wanted})
     with tempfile.TemporaryDirectory() as temporary:
-        command = [npm, "pack", "--silent", "--prefer-offline", "--fetch-retries", "1", "--fetch-timeout", "60000",
-                   "--pack-destination", temporary, *packages]
+        command = [
+            npm,
+            "pack",
+            "--silent",
+            "--prefer-offline",
+            "--fetch-retries",
+            "1",
+            "--fetch-timeout",
+            "60000",
+            "--pack-destination",
+            temporary,
+            *packages,
+        ]
         try:
             done = subprocess.run(command, cwd=temporary, capture_output=True, text=True, timeout=NPM_TIMEOUT)
         except (OSError, subprocess.TimeoutExpired) as error:

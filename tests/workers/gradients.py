@@ -1,6 +1,6 @@
 """Writes the gradients of one update of R2GAN: run alone, or by torchrun with a share of the batch on each process.
 
-    python gradients.py OUT.pt NORM DTYPE     (every process writes OUT.pt.RANK)
+python gradients.py OUT.pt NORM DTYPE     (every process writes OUT.pt.RANK)
 """
 
 from __future__ import annotations
@@ -21,8 +21,27 @@ def main() -> None:
     out, norm, dtype = sys.argv[1:]
     torch.set_default_dtype(getattr(torch, dtype))
     # Weights are drawn before the group is joined and differ on purpose: joining must make them equal.
-    opt = TrainOptions().parse(["--dataroot", ".", "--gpu_ids", "-1", "--ngf", "4", "--ndf", "4", "--n_blocks", "1", "--norm", norm,
-                                "--no_dropout", "--crop_size", "32", "--load_size", "32"])
+    opt = TrainOptions().parse(
+        [
+            "--dataroot",
+            ".",
+            "--gpu_ids",
+            "-1",
+            "--ngf",
+            "4",
+            "--ndf",
+            "4",
+            "--n_blocks",
+            "1",
+            "--norm",
+            norm,
+            "--no_dropout",
+            "--crop_size",
+            "32",
+            "--load_size",
+            "32",
+        ]
+    )
     distributed.launched()
     distributed.start(opt)
     torch.manual_seed(distributed.rank())
@@ -39,7 +58,9 @@ def record_gradients(model) -> dict:
     for name, optimizer in model.optimizers.items():
 
         def keep(optimizer, _arguments, _keywords, name=name):
-            gradients[name] = torch.cat([parameter.grad.reshape(-1) for group in optimizer.param_groups for parameter in group["params"]])
+            gradients[name] = torch.cat(
+                [parameter.grad.reshape(-1) for group in optimizer.param_groups for parameter in group["params"]]
+            )
 
         optimizer.register_step_pre_hook(keep)
     return gradients
