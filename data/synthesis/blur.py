@@ -54,13 +54,20 @@ def defocus_foreground(image: np.ndarray, foreground: np.ndarray, kernel: str, s
     The layers are blurred premultiplied with their coverage and laid over each other: K(F I) + (1 - K(F)) background.
     What the foreground hides is unknown; taking the blurred surroundings for it makes the inside exactly K(I).
     """
-    cover = foreground.astype(np.float32)[..., None]
-    layer = blur(np.concatenate([image * cover, cover], axis=2), kernel, sigma)
-    return np.where(foreground[..., None], blur(image, kernel, sigma), layer[..., :3] + (1 - layer[..., 3:]) * image)
+    layer = blur(_cut_layer(image, foreground), kernel, sigma)
+    outside = (1 - layer[..., 3:]) * image
+    outside += layer[..., :3]
+    return cv2.copyTo(blur(image, kernel, sigma), foreground.astype(np.uint8), outside)
 
 
 def defocus_background(image: np.ndarray, foreground: np.ndarray, kernel: str, sigma: float) -> np.ndarray:
     """Put the far side out of focus: the sharp foreground hides it and gives it no colour, K((1-F) I) / K(1-F)."""
-    cover = 1 - foreground.astype(np.float32)[..., None]
-    layer = blur(np.concatenate([image * cover, cover], axis=2), kernel, sigma)
-    return np.where(foreground[..., None], image, layer[..., :3] / np.maximum(layer[..., 3:], 1e-6))
+    layer = blur(_cut_layer(image, ~foreground), kernel, sigma)
+    background = layer[..., :3] / np.maximum(layer[..., 3:], 1e-6)
+    return cv2.copyTo(image, foreground.astype(np.uint8), background)
+
+
+def _cut_layer(image: np.ndarray, cover: np.ndarray) -> np.ndarray:
+    """Return the picture premultiplied with its coverage, and the coverage: float32 (H, W, 4), 0 off ``cover``."""
+    whole = cv2.merge([*cv2.split(image), np.ones(cover.shape, np.float32)])
+    return cv2.copyTo(whole, cover.astype(np.uint8))

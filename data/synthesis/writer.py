@@ -191,6 +191,8 @@ def _run(tasks: list[list[Target]], settings: Settings, jobs: int) -> Iterator[_
         for pipe, process in workers.items():
             process.terminate()
             pipe.close()
+        for process in workers.values():
+            process.join()
 
 
 def _start_worker(settings: Settings) -> tuple[Connection, BaseProcess]:
