@@ -66,7 +66,7 @@ class PairSet:
 def find_sets(
     dataroot: Path | None, phase: str, sides: Sequence[Sides], panels: int = 0, strips_before_flat: bool = False
 ) -> list[PairSet]:
-    """Find all sets of pairs under ``dataroot/phase``, or under ``dataroot`` itself where that gives none.
+    """Find all sets of pairs under ``dataroot/phase``, or under ``dataroot`` itself where there is no such folder.
 
     Returns:
         the sets in natural order of their folders, pair names prefixed where there are several; empty where no layout
@@ -79,12 +79,12 @@ def find_sets(
     if dataroot is None or not dataroot.is_dir():
         raise UserError(f"there is no folder {dataroot}; --dataroot should name one that holds image pairs")
     passes = (("folders",), ("strips",), ("flat",)) if strips_before_flat else (("folders", "flat"), ("strips",))
-    for start in [folder for folder in (_split_folder(dataroot, phase), dataroot) if folder is not None]:
-        for kinds in passes:
-            sets = list(_search(start, phase, sides, kinds, panels, _DEEPEST))
-            if sets:
-                _refuse_several_datasets(start, sets)
-                return _label(start, sets)
+    start = _split_folder(dataroot, phase) or dataroot
+    for kinds in passes:
+        sets = list(_search(start, phase, sides, kinds, panels, _DEEPEST))
+        if sets:
+            _refuse_several_datasets(start, sets)
+            return _label(start, sets)
     if _split_of(phase) == "test" and _split_folder(dataroot, "test") is None and _split_folder(dataroot, "train"):
         # To test on a set that has no test part (NYU-D-100) does no harm; to train on a test part would.
         sets = find_sets(dataroot, "train", sides, panels, strips_before_flat)
