@@ -54,7 +54,7 @@ def fuse_dataset(opt, dataset) -> None:
         for sentence in dataset.skipped:
             log(f"left out: {sentence}")
         log(
-            f"{len(rows)} pairs fused"
+            f"{len(rows)} pair{'s' if len(rows) != 1 else ''} fused"
             + (f", {len(dataset.skipped)} left out" if dataset.skipped else "")
             + f"; gallery: {page}"
         )

@@ -9,6 +9,7 @@ Losses, pictures, weights and options go to checkpoints/NAME; web/index.html the
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import data
@@ -51,14 +52,19 @@ def train(opt, parser, dataset, val_dataset) -> None:
         saved_options.write(opt, parser)
     loader = data.create_loader(dataset, opt, train=True, rank=rank, world_size=world_size)
     validator = validation.Validator(opt, val_dataset)
-    visualizer = Visualizer(opt, Path(opt.run_dir), resume_step=progress.step if opt.continue_train else None)
     log(training.describe_batches(opt, len(dataset)))
     log(model.schedule.describe())
 
+    resume_step = progress.step if opt.continue_train else None
     last_epoch = opt.n_epochs + opt.n_epochs_decay
     reason = training.reason_to_stop(opt, progress)
     clock = training.Clock()
-    with training.locating_failures(opt, progress), training.StopSignal() as stop, ProgressBar(opt, loader) as bar:
+    with (
+        training.locating_failures(opt, progress),
+        closing(Visualizer(opt, Path(opt.run_dir), resume_step=resume_step)) as visualizer,
+        training.StopSignal() as stop,
+        ProgressBar(opt, loader) as bar,
+    ):
         while progress.epoch <= last_epoch and not reason:
             rate = model.schedule.start_epoch(progress.epoch)
             loader.sampler.set_position(progress.epoch, progress.consumed // world_size)
@@ -106,7 +112,6 @@ def train(opt, parser, dataset, val_dataset) -> None:
                 if save_due or snapshot_due or reason or progress.epoch > last_epoch:
                     training.save_state(model, progress, opt)
                 clock.skip()
-    visualizer.close()
     validation.report_skipped(dataset, val_dataset)
     log(training.closing_message(opt, progress, reason))
 

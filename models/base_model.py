@@ -212,7 +212,10 @@ class BaseModel:
         averages = state["averages"] if state["averages"] else state["networks"]
         self._load_networks(self.averages, averages, source)
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
+            saved = state["optimizers"][name]
+            if not self.schedule.follows_scores:  # rates and momenta are the options', which may have changed
+                saved = {**saved, "param_groups": optimizer.state_dict()["param_groups"]}
+            optimizer.load_state_dict(saved)
         self.schedule.load_state_dict(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import os
 import sys
@@ -48,7 +49,7 @@ class BaseOptions:
 
         stored = {} if first.help else self.read_stored(first, given)
         model = models.find_model(first.model if "model" in given else stored.get("model", first.model))
-        mode = first.dataset_mode if "dataset_mode" in given else stored.get("dataset_mode", first.dataset_mode)
+        mode = self.find_mode(first, given, stored)
         model.modify_commandline_options(parser, self.is_train)
         if mode != "auto":
             data.find_dataset(mode).modify_commandline_options(parser, self.is_train)
@@ -68,6 +69,16 @@ class BaseOptions:
             raise SystemExit(0)
         self.parser = parser
         return opt
+
+    def find_mode(self, first: argparse.Namespace, given: set[str], stored: dict) -> str:
+        """Return the layout of the data, recognised where it is ``auto``: it may have options of its own."""
+        asked = {name: value if name in given else stored.get(name, value) for name, value in vars(first).items()}
+        mode, dataroot = asked["dataset_mode"], asked["dataroot"]
+        if mode == "auto" and dataroot is not None and Path(dataroot).is_dir() and not first.help:
+            asked = argparse.Namespace(**{**asked, "panels": int(asked["panels"])})
+            with contextlib.suppress(UserError):  # opening the data set says it again, after all flags are read
+                return data.detect_dataset(dataroot, asked.phase, asked)
+        return mode
 
     def read_stored(self, first: argparse.Namespace, given: set[str]) -> dict:
         """Return the options that the run stored when it was trained; {} where none are to be used."""

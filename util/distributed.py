@@ -125,7 +125,7 @@ def finish() -> None:
 def barrier() -> None:
     """Wait until every process has come to this line."""
     if _active():
-        torch.distributed.all_reduce(torch.zeros(1))
+        _sum_over_processes(torch.zeros(1))
 
 
 def broadcast_module(module: torch.nn.Module) -> None:
@@ -151,7 +151,7 @@ def all_reduce_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         flat = torch.cat([parameter.grad.reshape(-1) for parameter in members])
-        torch.distributed.all_reduce(flat)
+        _sum_over_processes(flat)
         flat /= world_size()
         parts = flat.split([parameter.numel() for parameter in members])
         for parameter, part in zip(members, parts, strict=True):
@@ -163,7 +163,7 @@ def mean_over_processes(values: list[float]) -> list[float]:
     if not _active():
         return values
     total = torch.tensor(values, dtype=torch.float64)
-    torch.distributed.all_reduce(total)
+    _sum_over_processes(total)
     return (total / world_size()).tolist()
 
 
@@ -172,7 +172,7 @@ def any_process(flag: bool) -> bool:
     if not _active():
         return flag
     count = torch.tensor([int(flag)])
-    torch.distributed.all_reduce(count)
+    _sum_over_processes(count)
     return bool(count.item())
 
 
@@ -216,3 +216,10 @@ def on_main_process(action: Callable[[], object]) -> object:
 
 def _active() -> bool:
     return world_size() > 1 and torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def _sum_over_processes(tensor: torch.Tensor) -> None:
+    try:
+        torch.distributed.all_reduce(tensor)
+    except RuntimeError as error:
+        raise RunError(f"process {rank()} has lost another one, which has said why or was killed") from error

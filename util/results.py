@@ -79,6 +79,7 @@ class ResultsFolder:
             means=table.mean(),
         )
         if self.folder.exists():
+            log(f"the results of an earlier test in {self.folder} are replaced (--results_dir keeps both)")
             old = self.folder.with_name(f".{self.folder.name}.old")
             shutil.rmtree(old, ignore_errors=True)
             self.folder.rename(old)

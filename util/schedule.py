@@ -31,6 +31,8 @@ class Schedule:
     def __init__(self, opt: argparse.Namespace, optimizers: dict[str, torch.optim.Optimizer]):
         self.opt = opt
         self.optimizers = optimizers
+        # What --lr asks for now: a resumed run may ask for another rate than its saved state has.
+        self.rates = {name: [group["lr"] for group in optimizer.param_groups] for name, optimizer in optimizers.items()}
         self.plateaus = {}
         if opt.lr_policy == "plateau":
             make = torch.optim.lr_scheduler.ReduceLROnPlateau
@@ -41,9 +43,9 @@ class Schedule:
     def start_epoch(self, epoch: int) -> float:
         """Set the rates of ``epoch`` and return the first optimiser's."""
         if not self.plateaus:
-            for optimizer in self.optimizers.values():
-                for group in optimizer.param_groups:
-                    group["lr"] = group.setdefault("initial_lr", group["lr"]) * rate_factor(self.opt, epoch)
+            for name, optimizer in self.optimizers.items():
+                for group, rate in zip(optimizer.param_groups, self.rates[name], strict=True):
+                    group["lr"] = rate * rate_factor(self.opt, epoch)
         return self.rate()
 
     def rate(self) -> float:
