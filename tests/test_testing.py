@@ -20,9 +20,23 @@ def checkpoints(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("trained")
     tiny.make_strips(root / "PMF" / "train", 4)
     run(
-        str(REPOSITORY / "train.py"), "--dataroot", root / "PMF", "--name", "run", "--checkpoints_dir", root / "checkpoints",
-        *SMALL, "--ngf", "6", "--norm", "instance", "--n_epochs", "1", "--n_epochs_decay", "0",
-    )  # fmt: skip
+        str(REPOSITORY / "train.py"),
+        "--dataroot",
+        root / "PMF",
+        "--name",
+        "run",
+        "--checkpoints_dir",
+        root / "checkpoints",
+        *SMALL,
+        "--ngf",
+        "6",
+        "--norm",
+        "instance",
+        "--n_epochs",
+        "1",
+        "--n_epochs_decay",
+        "0",
+    )
     return root / "checkpoints"
 
 
@@ -60,8 +74,18 @@ def test_name_and_dataroot_are_enough_from_any_folder(checkpoints, tmp_path):
     moved = shutil.copytree(checkpoints, tmp_path / "elsewhere")
     tiny.make_pairs(tmp_path / "Lytro" / "test", 3, ((24, 30), (31, 45)))
     (tmp_path / "desk").mkdir()
-    run(str(REPOSITORY / "test.py"), "--dataroot", "../Lytro", "--name", "run", "--checkpoints_dir", moved, "--results_dir", "results",
-        cwd=tmp_path / "desk")  # fmt: skip
+    run(
+        str(REPOSITORY / "test.py"),
+        "--dataroot",
+        "../Lytro",
+        "--name",
+        "run",
+        "--checkpoints_dir",
+        moved,
+        "--results_dir",
+        "results",
+        cwd=tmp_path / "desk",
+    )
     folder = tmp_path / "desk" / "results" / "run" / "test_latest"
     assert sorted(path.name for path in (folder / "images").glob("*.png")) == [
         f"pair-{number:02d}_{label}.png" for number in range(3) for label in ("A", "B", "fused")
@@ -154,19 +178,40 @@ def test_failed_test_leaves_the_earlier_results(test, tmp_path):
 
 def test_published_commands_run_as_they_are_written(tmp_path, browser, failed_requests):
     """The commands of R2GAN's authors, in a folder laid out as theirs; only the last flags make them short."""
-    shutil.copytree(REPOSITORY, tmp_path / "code", ignore=shutil.ignore_patterns(
-        ".git", ".venv", "checkpoints", "results", "datasets", "tests", "__pycache__"))  # fmt: skip
+    shutil.copytree(
+        REPOSITORY,
+        tmp_path / "code",
+        ignore=shutil.ignore_patterns(".git", ".venv", "checkpoints", "results", "datasets", "tests", "__pycache__"),
+    )
     code = tmp_path / "code"
     tiny.make_strips(code / "datasets" / "PMF" / "train", 8, 64)
     tiny.make_pairs(code / "datasets" / "Lytro" / "test", 2, ((52, 52),))
-    train = ("train.py --dataroot datasets/PMF --model pix2pix --gpu_ids 0,1 --netG R2GAN_generator --netD pixel --batch_size 8 "
-             "--verbose --name PMF_R2GAN")  # fmt: skip
-    short = ["--max_steps", "2", "--ngf", "8", "--load_size", "64", "--crop_size", "64", "--print_freq", "8", "--update_html_freq", "8",
-             "--display_id", "0"]  # fmt: skip
+    train = (
+        "train.py --dataroot datasets/PMF --model pix2pix --gpu_ids 0,1 --netG R2GAN_generator --netD pixel --batch_size 8 "
+        "--verbose --name PMF_R2GAN"
+    )
+    short = [
+        "--max_steps",
+        "2",
+        "--ngf",
+        "8",
+        "--load_size",
+        "64",
+        "--crop_size",
+        "64",
+        "--print_freq",
+        "8",
+        "--update_html_freq",
+        "8",
+        "--display_id",
+        "0",
+    ]
     done = run(*train.split(), *short, cwd=code)
     assert "--model r2gan" in done.stdout  # the alias says so
-    test = ("test.py --dataroot datasets/Lytro --model pix2pix --gpu_ids 0,1 --netG R2GAN_generator --batch_size 8 --verbose "
-            "--name PMF_R2GAN --eval")  # fmt: skip
+    test = (
+        "test.py --dataroot datasets/Lytro --model pix2pix --gpu_ids 0,1 --netG R2GAN_generator --batch_size 8 --verbose "
+        "--name PMF_R2GAN --eval"
+    )
     run(*test.split(), cwd=code)
     for page in ("results/PMF_R2GAN/test_latest/index.html", "checkpoints/PMF_R2GAN/web/index.html"):
         assert (code / page).is_file()
