@@ -187,8 +187,8 @@ def test_published_commands_run_as_they_are_written(tmp_path, browser, failed_re
     tiny.make_strips(code / "datasets" / "PMF" / "train", 8, 64)
     tiny.make_pairs(code / "datasets" / "Lytro" / "test", 2, ((52, 52),))
     train = (
-        "train.py --dataroot datasets/PMF --model pix2pix --gpu_ids 0,1 --netG R2GAN_generator --netD pixel --batch_size 8 "
-        "--verbose --name PMF_R2GAN"
+        "train.py --dataroot datasets/PMF --model pix2pix --gpu_ids 0,1 --netG R2GAN_generator --netD pixel "
+        "--batch_size 8 --verbose --name PMF_R2GAN"
     )
     short = [
         "--max_steps",
@@ -209,8 +209,8 @@ def test_published_commands_run_as_they_are_written(tmp_path, browser, failed_re
     done = run(*train.split(), *short, cwd=code)
     assert "--model r2gan" in done.stdout  # the alias says so
     test = (
-        "test.py --dataroot datasets/Lytro --model pix2pix --gpu_ids 0,1 --netG R2GAN_generator --batch_size 8 --verbose "
-        "--name PMF_R2GAN --eval"
+        "test.py --dataroot datasets/Lytro --model pix2pix --gpu_ids 0,1 --netG R2GAN_generator --batch_size 8 "
+        "--verbose --name PMF_R2GAN --eval"
     )
     run(*test.split(), cwd=code)
     for page in ("results/PMF_R2GAN/test_latest/index.html", "checkpoints/PMF_R2GAN/web/index.html"):
