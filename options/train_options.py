@@ -200,6 +200,8 @@ class TrainOptions(BaseOptions):
 
     def finish(self, opt: argparse.Namespace, parser: OptionParser) -> None:
         super().finish(opt, parser)
+        if opt.continue_train and opt.overwrite:
+            raise UserError("--continue_train and --overwrite contradict each other: give one of them")
         if opt.val_dataroot is not None:
             opt.val_dataroot = str(Path(opt.val_dataroot).expanduser().absolute())
         if opt.val_metric != "auto":

@@ -15,7 +15,7 @@ echo "== 2/4 training R2GAN on two-focus pairs (a small network, so that a lapto
 "$python" train.py --continue_train --dataroot "$place/datasets/demo" --name demo --checkpoints_dir "$place/checkpoints" \
     --model r2gan --ngf 16 --ndf 16 --n_blocks 1 --norm none --init_type kaiming --no_dropout --color luma \
     --preprocess crop --load_size 0 --crop_size 64 --batch_size 4 --lr 0.001 --beta1 0.9 --ema 0.995 --channels_last \
-    --n_epochs 14 --n_epochs_decay 14 --print_freq 1920 --update_html_freq 1920 --display_id 0 --save_latest_freq 1920
+    --n_epochs 14 --n_epochs_decay 14 --print_freq 480 --update_html_freq 1920 --display_id 0 --save_latest_freq 1920
 
 echo "== 3/4 fusing pairs it never saw"
 "$python" test.py --dataroot "$place/datasets/demo" --name demo --checkpoints_dir "$place/checkpoints" --results_dir "$place/results"

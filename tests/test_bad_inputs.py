@@ -177,6 +177,7 @@ TABLE = {  # id: (script, arguments, what the sentence must say)
     ),
     "snapshot is no snapshot": (TEST, [*G, "--epoch", "last"], ["--epoch", "latest"]),
     "snapshot was not kept": (TEST, [*G, "--epoch", "77"], ["77_net_G.pth"]),
+    "go on and start again": (TRAIN, go_on("good", "--overwrite"), ["--continue_train", "--overwrite"]),
     "go on without a run": (TRAIN, go_on("nothing"), ["nothing"]),
     "go on with another width": (TRAIN, go_on("good", "--ngf", "8"), ["--ngf 8", "4"]),
     "run is there already": (
