@@ -18,16 +18,13 @@ from util.logger import is_main_process, log
 from util.scoring import score_pairs
 
 
-def main() -> int | None:
+def main() -> None:
     opt = TestOptions().parse()
     dataset = None if distributed.launched() else data.create_dataset(opt, augment=False)
-    status = distributed.start(opt)
-    if status is not None:
-        return status
+    distributed.start(opt)
     dataset = dataset or distributed.on_main_process(lambda: data.create_dataset(opt, augment=False))
     fuse_dataset(opt, dataset)
     distributed.finish()
-    return None
 
 
 def fuse_dataset(opt, dataset) -> None:

@@ -24,21 +24,18 @@ from util.progress_bar import ProgressBar
 from util.visualizer import Visualizer
 
 
-def main() -> int | None:
+def main() -> None:
     options = TrainOptions()
     opt = options.parse()
     # What can be refused is refused before torch is loaded; in a group of processes rank 0 looks for all.
     datasets = None if distributed.launched() else validation.open_datasets(opt)
-    status = distributed.start(opt)
-    if status is not None:
-        return status
+    distributed.start(opt)
     datasets = datasets or distributed.on_main_process(lambda: validation.open_datasets(opt))
     if opt.overwrite:
         training.remove_run(opt.run_dir)
     log(saved_options.describe(opt, options.parser))
     train(opt, options.parser, *datasets)
     distributed.finish()
-    return None
 
 
 def train(opt, parser, dataset, val_dataset) -> None:
@@ -82,6 +79,7 @@ def train(opt, parser, dataset, val_dataset) -> None:
 
                 if progress.crossed(opt.print_freq, images):
                     model.check_finite()
+                    clock.computed(0)  # the check has waited for what the device still had to do
                     record = training.make_record(progress, model.get_current_losses(), rate, clock)
                     visualizer.log_losses(record)
                     bar.show(record)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
+import threading
 from typing import Any
 
 import cv2
@@ -55,7 +58,7 @@ def create_loader(
         persistent_workers=opt.num_threads > 0,
         prefetch_factor=_PREFETCHED if opt.num_threads > 0 else None,
         worker_init_fn=_prepare_worker,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=getattr(opt, "device", "cpu") != "cpu",
         generator=torch.Generator().manual_seed(opt.seed),
         **order,
     )
@@ -88,6 +91,24 @@ def _prepare_worker(worker: int) -> None:
     # Workers run beside each other: threads inside them would only get in each other's way.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    _obey_parent_alone()
+
+
+def _obey_parent_alone() -> None:
+    """Let SIGTERM end this worker only when the training process sends it.
+
+    Launchers signal whole groups (torchrun, Slurm, timeout): a worker that died of it would take the batch away that
+    the training process needs to come to the end of its update and save.
+    """
+    parent = os.getppid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def listen() -> None:
+        while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+            pass
+        os._exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
 
 
 def _refuse_mixed_sizes(dataset: BaseDataset) -> None:

@@ -56,7 +56,11 @@ class BaseModel:
 
     @staticmethod
     def check_options(opt: argparse.Namespace) -> None:
-        """Refuse, with a UserError, options that this method cannot be built with; torch is not loaded yet."""
+        """Refuse, with a UserError, options that this method cannot be built with; torch is not loaded."""
+
+    @staticmethod
+    def check_training_size(width: int, height: int, what: str, opt: argparse.Namespace) -> None:
+        """Refuse, with a UserError that begins with ``what``, a training image that the networks cannot take."""
 
     def set_input(self, batch: dict) -> None:
         """Take a batch to the device: ``A``, ``B`` and ``GT`` (None without one), (N, 3, H, W) in [0, 1]."""
@@ -130,7 +134,7 @@ class BaseModel:
     def finish_setup(self) -> None:
         """Complete the model once its networks and optimisers are registered."""
         for network in self.networks.values():
-            distributed.broadcast_module(network)
+            distributed.broadcast_tensors([*network.parameters(), *network.buffers()])
         if not self.is_train:
             for network in self.networks.values():
                 network.eval().requires_grad_(False)
@@ -155,6 +159,11 @@ class BaseModel:
                 self.scaler.update()
             self._update_averages()
         return self.updating
+
+    def share_statistics(self) -> None:
+        """Give every process rank 0's running statistics, which are those that are saved; training never reads them."""
+        for network in (*self.networks.values(), *self.averages.values()):
+            distributed.broadcast_tensors(network.buffers())
 
     def get_current_losses(self) -> dict[str, float]:
         """Return the losses of the last batch, the mean over all processes; this waits for the device."""
@@ -217,7 +226,8 @@ class BaseModel:
                 saved = {**saved, "param_groups": optimizer.state_dict()["param_groups"]}
             optimizer.load_state_dict(saved)
         self.schedule.load_state_dict(state["schedule"])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty where the run had no --amp fp16 so far
+            self.scaler.load_state_dict(state["scaler"])
 
     def check_weights(self) -> None:
         """Refuse to save weights that are not finite: the last good state stays.

@@ -81,7 +81,24 @@ class R2GANModel(BaseModel):
             return
         networks.find_network(opt.netD, "discriminator")
         if "crop" in opt.preprocess:
-            check_size(opt.crop_size, opt.crop_size, f"--crop_size {opt.crop_size}", opt)
+            R2GANModel.check_training_size(opt.crop_size, opt.crop_size, f"--crop_size {opt.crop_size}", opt)
+
+    @staticmethod
+    def check_training_size(width: int, height: int, what: str, opt: argparse.Namespace) -> None:
+        """Refuse a training image that the networks of ``opt`` cannot take; ``what`` begins the sentence.
+
+        Raises:
+            UserError: a side is no multiple of 4 or too short.
+        """
+        depth = {"pixel": 0, "basic": 3}.get(opt.netD.lower(), opt.n_layers_D)
+        # Each strided layer of a PatchGAN halves a side, and two more take one pixel each: one must be left.
+        smallest = max(R2GANModel.smallest_side, 3 * 2**depth if depth else 0)
+        if width % R2GANModel.size_multiple or height % R2GANModel.size_multiple or min(width, height) < smallest:
+            raise UserError(
+                f"{what} cannot be trained on with --netD {opt.netD}: sides must be multiples of "
+                f"{R2GANModel.size_multiple}, {smallest} pixels or more; use --preprocess resize_and_crop "
+                "with such a --crop_size"
+            )
 
     def __init__(self, opt: argparse.Namespace):
         super().__init__(opt)
@@ -113,8 +130,6 @@ class R2GANModel(BaseModel):
     def set_input(self, batch: dict) -> None:
         """Take a batch; with ``--color luma`` the network learns on luminance, in three equal channels."""
         super().set_input(batch)
-        height, width = self.A.shape[-2:]
-        check_size(width, height, f"the pair {self.names[0]} of {width}x{height}", self.opt)
         if self.color_mode == "luma":
             gray = (color.luma(image) for image in (self.A, self.B, self.GT))
             self.A, self.B, self.GT = (image.expand(-1, self.channels, -1, -1) for image in gray)
@@ -169,20 +184,3 @@ class R2GANModel(BaseModel):
         self.step("G")
         for name, term in terms.items():
             setattr(self, f"loss_{name}", term.detach())
-
-
-def check_size(width: int, height: int, what: str, opt: argparse.Namespace) -> None:
-    """Refuse a training image that the networks of ``opt`` cannot take; ``what`` begins the sentence.
-
-    Raises:
-        UserError: a side is no multiple of 4 or too short.
-    """
-    depth = {"pixel": 0, "basic": 3}.get(opt.netD.lower(), opt.n_layers_D)
-    # Each strided layer of a PatchGAN halves a side, and two more take one pixel each: one must be left.
-    smallest = max(R2GANModel.smallest_side, 3 * 2**depth if depth else 0)
-    if width % R2GANModel.size_multiple or height % R2GANModel.size_multiple or min(width, height) < smallest:
-        raise UserError(
-            f"{what} cannot be trained on with --netD {opt.netD}: sides must be multiples of "
-            f"{R2GANModel.size_multiple}, {smallest} pixels or more; use --preprocess resize_and_crop "
-            "with such a --crop_size"
-        )

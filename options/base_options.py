@@ -49,7 +49,7 @@ class BaseOptions:
 
         stored = {} if first.help else self.read_stored(first, given)
         model = models.find_model(first.model if "model" in given else stored.get("model", first.model))
-        mode = self.find_mode(first, given, stored)
+        mode = self.find_mode(parser, first, given, stored)
         model.modify_commandline_options(parser, self.is_train)
         if mode != "auto":
             data.find_dataset(mode).modify_commandline_options(parser, self.is_train)
@@ -70,8 +70,9 @@ class BaseOptions:
         self.parser = parser
         return opt
 
-    def find_mode(self, first: argparse.Namespace, given: set[str], stored: dict) -> str:
+    def find_mode(self, parser: OptionParser, first: argparse.Namespace, given: set[str], stored: dict) -> str:
         """Return the layout of the data, recognised where it is ``auto``: it may have options of its own."""
+        stored = self.inherited(parser, stored)
         asked = {name: value if name in given else stored.get(name, value) for name, value in vars(first).items()}
         mode, dataroot = asked["dataset_mode"], asked["dataroot"]
         if mode == "auto" and dataroot is not None and Path(dataroot).is_dir() and not first.help:
@@ -225,10 +226,13 @@ class BaseOptions:
         )
 
         model = parser.group("model")
-        model.add_argument("--model", default="r2gan", metavar="NAME", help="method (--list models)")
+        model.add_argument(
+            "--model", type=str.lower, default="r2gan", metavar="NAME", help="method (--list models)"
+        )
         model.add_argument(
             "--netG",
             "--which_model_netG",
+            type=str.lower,
             default="r2gan_generator",
             metavar="NAME",
             help="generator (--list networks)",
@@ -236,6 +240,7 @@ class BaseOptions:
         model.add_argument(
             "--netD",
             "--which_model_netD",
+            type=str.lower,
             default="pixel",
             metavar="NAME",
             help="discriminator: pixel, basic or n_layers",

@@ -5,7 +5,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 setup_environment requirements.txt
-place="${FUSELAB_DEMO:-$repository}"
+place="$(realpath -m -- "${FUSELAB_DEMO:-$repository}")"
 cd "$repository"
 
 echo "== 1/4 pairs from the photographs that scikit-image carries"

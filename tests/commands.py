@@ -40,7 +40,7 @@ def run(*words: str, status: int = 0, **more) -> subprocess.CompletedProcess:
     done = subprocess.run(
         [sys.executable, *map(str, words)], text=True, capture_output=True, env=environment(), timeout=300, **more
     )
-    assert done.returncode == status, f"exit status {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+    assert done.returncode == status, f"exit status {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-9000:]}"
     return done
 
 

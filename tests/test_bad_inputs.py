@@ -63,6 +63,7 @@ def _break_data(root: Path) -> None:
     Image.fromarray(levels).save(nan / "A" / "pair-00-A.tif")
     tiny.write(root / "ragged" / "train" / "strip.png", tiny.make_image(0, 32, 97))
     tiny.make_pairs(root / "no_gt" / "train", 2)
+    tiny.write(root / "oblong" / "train" / "odd.png", tiny.make_image(0, 30, 90))
 
 
 def _break_runs(runs: Path) -> None:
@@ -236,6 +237,11 @@ TABLE = {  # id: (script, arguments, what the sentence must say)
     ),
     "torn picture": (TEST, ["--dataroot", "{root}/torn", "--name", "good", *R], ["pair-00-A.png", "--skip_bad"]),
     "picture with NaN": (TEST, ["--dataroot", "{root}/nan", "--name", "good", *R], ["pair-00-A.tif"]),
+    "training image that no network takes": (
+        TRAIN,
+        ["--dataroot", "{root}/oblong", "--preprocess", "none", "--load_size", "0", "--gpu_ids", "-1"],
+        ["the pair odd", "multiples of 4"],
+    ),
     "strip that no panel fits": (
         TRAIN,
         ["--dataroot", "{root}/ragged", "--panels", "3", "--dataset_mode", "pmf"],

@@ -100,6 +100,14 @@ def test_run_is_prolonged(strips, whole, tmp_path):
     assert_equal_runs(tmp_path / "run", whole)
 
 
+def test_learning_rate_is_changed_on_resume(strips, tmp_path):
+    arguments = ["--name", "run", "--checkpoints_dir", tmp_path]
+    run(TRAIN, "--dataroot", strips, *arguments, *RUN, "--max_steps", "5")
+    run(TRAIN, "--continue_train", *arguments, "--max_steps", "9", "--lr", "0.01")
+    rates = {record["step"]: record["lr"] for record in losses(tmp_path / "run")}
+    assert rates[1] == 0.0002 and rates[7] == 0.01
+
+
 def test_finished_run_changes_nothing(whole):
     before = losses(whole)
     done = run(TRAIN, "--continue_train", "--name", "run", "--checkpoints_dir", whole.parent)

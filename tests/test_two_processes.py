@@ -173,3 +173,31 @@ def test_when_a_rank_dies_the_run_ends(strips, tmp_path):
     assert "rank      : 1" in errors and "SIGKILL" in errors
     assert not any(Path(f"/proc/{child}").exists() for child in ranks.values())
     torch.load(tmp_path / "die" / "latest_train_state.pth", weights_only=True)  # whole, whatever the moment
+
+
+def test_signal_to_the_launcher_saves_on_all_ranks(strips, trained, tmp_path):
+    """torchrun hands SIGTERM to the whole group of each process, its loader workers included."""
+    words = [
+        "--dataroot",
+        strips,
+        "--name",
+        "stop",
+        "--checkpoints_dir",
+        tmp_path,
+        *SMALL,
+        "--num_threads",
+        "2",
+        "--n_epochs",
+        "5000",
+    ]
+    launcher = start("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", TRAIN, *words)
+    log = tmp_path / "stop" / "loss_log.jsonl"
+    deadline = time.monotonic() + 120
+    while not (log.exists() and log.read_text().count("\n") >= 8):
+        assert launcher.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    launcher.send_signal(signal.SIGTERM)
+    output, errors = launcher.communicate(timeout=90)
+    assert "everything is saved" in output, errors[-3000:]
+    state = torch.load(tmp_path / "stop" / "latest_train_state.pth", weights_only=True)
+    assert state["progress"]["step"] >= losses(tmp_path / "stop")[-1]["step"] > 0

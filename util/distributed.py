@@ -8,16 +8,18 @@ pairs, frozen phases, accumulation and functional meta-steps are all served by t
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
 from util.errors import RunError, UserError
 from util.lazy import torch
 from util.logger import is_main_process, warn
 
+PARTING = 0.5  # seconds in which the others read the last message before the connections close
 TIMEOUT = timedelta(minutes=30)  # the longest that one process may wait for another (rank 0 checking a large data set)
 
 
@@ -50,11 +52,10 @@ def launched() -> bool:
     return "RANK" in os.environ
 
 
-def start(opt: argparse.Namespace) -> int | None:
+def start(opt: argparse.Namespace) -> None:
     """Choose the device, and where several GPUs are asked for, run this command once on each of them.
 
-    Sets ``opt.device`` ("cpu" or "cuda:N"). Returns None where this process is to go on, or the exit status of the
-    processes it has started and waited for.
+    Sets ``opt.device`` ("cpu" or "cuda:N").
 
     Raises:
         UserError: a GPU that is not there is asked for; the sentence says which exist.
@@ -82,7 +83,7 @@ def start(opt: argparse.Namespace) -> int | None:
                     f"{', '.join(map(str, range(present)))} (-1 is the CPU)"
                 )
             if len(ids) > 1 and not inside:
-                return _run_one_process_each(len(ids))
+                _become_one_process_each(len(ids))
             opt.device = f"cuda:{ids[int(os.environ.get('LOCAL_RANK', '0')) % len(ids)]}"
     if opt.amp == "fp16" and opt.device == "cpu":
         raise UserError("--amp fp16 needs a GPU, and this run is on the CPU: use --amp bf16 or off")
@@ -90,17 +91,14 @@ def start(opt: argparse.Namespace) -> int | None:
         torch.cuda.set_device(opt.device)
     if inside and world_size() > 1:
         _join(opt.device)
-    return None
 
 
-def _run_one_process_each(count: int) -> int:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={count}", *sys.argv]
-    process = subprocess.Popen(command)
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue  # the processes have got Ctrl-C too; wait until they have saved
+def _become_one_process_each(count: int) -> None:
+    # torchrun takes this process's place: signals reach it, and nothing is left behind when it is killed.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={count}"]
+    os.execv(sys.executable, [sys.executable, *launcher, *sys.argv])
 
 
 def _join(device: str) -> None:
@@ -116,10 +114,10 @@ def _join(device: str) -> None:
 
 
 def finish() -> None:
-    """Leave the group, after everybody has come this far: a rank that leaves early would abort the others."""
+    """Wait until everybody has come this far: a rank that leaves early would abort the others."""
     if _active():
         barrier()
-        torch.distributed.destroy_process_group()
+        time.sleep(PARTING)
 
 
 def barrier() -> None:
@@ -128,11 +126,12 @@ def barrier() -> None:
         _sum_over_processes(torch.zeros(1))
 
 
-def broadcast_module(module: torch.nn.Module) -> None:
-    """Give every process rank 0's parameters and buffers."""
+def broadcast_tensors(tensors: Iterable[torch.Tensor]) -> None:
+    """Give every process rank 0's values of ``tensors``, in place."""
     if _active():
-        for tensor in [*module.parameters(), *module.buffers()]:
-            torch.distributed.broadcast(tensor.detach(), src=0)
+        with _reporting_a_lost_process():
+            for tensor in tensors:
+                torch.distributed.broadcast(tensor.detach(), src=0)
 
 
 def all_reduce_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
@@ -192,7 +191,8 @@ def gather(values: list) -> list:
     if not _active():
         return values
     parts: list[list] = [[] for _ in range(world_size())]
-    torch.distributed.all_gather_object(parts, values)
+    with _reporting_a_lost_process():
+        torch.distributed.all_gather_object(parts, values)
     return [value for part in parts for value in part]
 
 
@@ -206,7 +206,8 @@ def on_main_process(action: Callable[[], object]) -> object:
             message[0] = action()
         except UserError as error:
             message[1] = error
-    torch.distributed.broadcast_object_list(message, src=0)
+    with _reporting_a_lost_process():
+        torch.distributed.broadcast_object_list(message, src=0)
     if message[1] is not None:
         if is_main_process():
             raise message[1]
@@ -219,7 +220,13 @@ def _active() -> bool:
 
 
 def _sum_over_processes(tensor: torch.Tensor) -> None:
-    try:
+    with _reporting_a_lost_process():
         torch.distributed.all_reduce(tensor)
+
+
+@contextlib.contextmanager
+def _reporting_a_lost_process() -> Iterator[None]:
+    try:
+        yield
     except RuntimeError as error:
         raise RunError(f"process {rank()} has lost another one, which has said why or was killed") from error

@@ -24,8 +24,8 @@ def atomic_write(path: str | os.PathLike, write: Callable[[Path], None] | bytes 
         RunError: the disk is full or the place cannot be written; the old file is left as it was.
     """
     path = Path(path)
-    # The suffix stays last: image and archive writers choose their format by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    # The suffix stays last: image and archive writers choose their format by it. What a kill leaves is written over.
+    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if callable(write):

@@ -69,7 +69,9 @@ class ProgressBar:
     def _remaining(self, record: dict) -> str:
         done = record["total_iters"] - (self._first_iters or 0)
         left = (self.last_epoch - record["epoch"] + 1) * self.images_per_epoch - record["iter"]
-        left = min(left, (self.opt.max_steps - record["step"]) * self.opt.batch_size * self.opt.accumulate)
+        left = min(
+            left, (self.opt.max_steps - record["step"]) * self.opt.batch_size * world_size() * self.opt.accumulate
+        )
         if done <= 0:
             return "?"
         seconds = (time.perf_counter() - self._begun) / done * max(0, left)

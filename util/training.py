@@ -176,7 +176,7 @@ def load_state(model, opt: argparse.Namespace) -> Progress:
     if not path.is_file():
         log(f"nothing was saved in {opt.run_dir} yet: the run begins at epoch {opt.epoch_count}")
         return Progress(epoch=opt.epoch_count)
-    saved = checkpoint.load(path, opt.device)
+    saved = checkpoint.load(path)
     if not isinstance(saved, dict) or saved.get("format") != STATE_FORMAT:
         raise UserError(
             f"{path} is not a training state of this version of FuseLab (format {STATE_FORMAT}): restore it, or start "

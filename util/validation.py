@@ -23,11 +23,15 @@ def open_datasets(opt: argparse.Namespace) -> tuple:
         UserError: a data set is broken, the method needs a ground truth that is not there, or no metric fits.
     """
     dataset = data.create_dataset(opt, augment=True)
-    if models.find_model(opt.model).needs_gt and not dataset.has_gt:
+    model = models.find_model(opt.model)
+    if model.needs_gt and not dataset.has_gt:
         raise UserError(
             f"--model {opt.model} learns from a ground truth, and {opt.dataroot or opt.dir_A} has none: use strips "
             "[A|B|GT], a GT folder or --dir_GT"
         )
+    for index, pair in enumerate(dataset.pairs):
+        width, height = dataset.output_size(index)
+        model.check_training_size(width, height, f"the pair {pair.name} of {width}x{height}", opt)
     if opt.val_dataroot is None:
         return dataset, None
     root = Path(opt.val_dataroot)
@@ -74,8 +78,10 @@ class Validator:
         if dataset is not None:
             self.metric = choose_metric(opt.val_metric, dataset.has_gt)
             self.selected = metrics.select("all", dataset.has_gt)
+            # Whole images need more room than training crops: one at a time.
+            one_by_one = argparse.Namespace(**{**vars(opt), "batch_size": 1})
             self.loader = data.create_loader(
-                dataset, opt, train=False, rank=distributed.rank(), world_size=distributed.world_size()
+                dataset, one_by_one, train=False, rank=distributed.rank(), world_size=distributed.world_size()
             )
 
     def end_epoch(self, model, progress: Progress, visualizer) -> None:
@@ -90,6 +96,7 @@ class Validator:
                 model.schedule.end_epoch(score if self.metric.direction == "down" else -score)
 
     def _validate(self, model, progress: Progress, visualizer) -> float:
+        model.share_statistics()
         rows = [
             {"name": pair["name"], "scores": scores}
             for pair, _, scores in score_pairs(model, self.loader, self.selected)

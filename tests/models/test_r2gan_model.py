@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models.networks.r2gan import R2GANOutput
-from models.r2gan_model import check_size
+from models.r2gan_model import R2GANModel
 from util import color
 from util.errors import UserError
 from util.inference import fuse_images
@@ -58,6 +58,7 @@ def test_each_update_moves_its_own_network(make_model, make_batch):
     model = make_model("r2gan")
     order, weights = [], {}
     for name in ("G", "D"):
+
         def note(*_, name=name):
             order.append(name)
             weights[name] = [value.clone() for value in model.net_D.parameters()]
@@ -65,6 +66,7 @@ def test_each_update_moves_its_own_network(make_model, make_batch):
                 assert all(value.grad is None for value in model.net_G.parameters())
             else:
                 assert all(value.grad is None and not value.requires_grad for value in model.net_D.parameters())
+
         model.optimizers[name].register_step_pre_hook(note)
     before = [value.clone() for value in model.net_G.parameters()]
     model.train_on(make_batch())
@@ -186,10 +188,11 @@ def test_refusals(flags, sentence, make_options):
         make_options("r2gan", *flags)
 
 
-def test_a_size_that_cannot_be_trained_on_is_named(make_model, make_batch):
+def test_a_size_that_cannot_be_trained_on_is_named(make_model):
     model = make_model("r2gan", "--preprocess", "none")
-    with pytest.raises(UserError, match="pair0 of 34x32 .* multiples of 4"):
-        model.set_input(make_batch(width=34))
+    with pytest.raises(UserError, match="^the pair x of 34x32 .* multiples of 4"):
+        model.check_training_size(34, 32, "the pair x of 34x32", model.opt)
+    model.check_training_size(36, 32, "the pair x of 36x32", model.opt)
 
 
 @pytest.mark.parametrize("netD, smallest", [("pixel", 8), ("basic", 24), ("n_layers", 12)])
@@ -199,7 +202,7 @@ def test_the_smallest_size_is_the_smallest_that_trains(netD, smallest, make_mode
     model.train_on(make_batch(height=smallest, width=smallest))
     assert math.isfinite(model.get_current_losses()["G_GAN"])
     with pytest.raises(UserError, match=f"{smallest} pixels or more"):
-        check_size(smallest - 4, smallest, "this", model.opt)
+        R2GANModel.check_training_size(smallest - 4, smallest, "this", model.opt)
 
 
 def test_pix2pix_is_r2gan_and_says_so(make_options, make_model, make_batch, capsys):

@@ -15,6 +15,7 @@ import torch
 import models
 from options.train_options import TrainOptions
 from util import distributed
+from util.launch import run_script
 
 
 def main() -> None:
@@ -77,4 +78,4 @@ def share(batch: dict) -> dict:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -17,8 +17,15 @@ ARROWS = {"up": "↑", "down": "↓"}
 MEANINGS = {"up": "larger is better", "down": "smaller is better"}
 
 
-def write_results_page(folder: Path, *, title: str, info: Mapping[str, str], rows: Sequence[Mapping],
-                       metrics: Sequence[Metric], means: Mapping[str, float]) -> Path:
+def write_results_page(
+    folder: Path,
+    *,
+    title: str,
+    info: Mapping[str, str],
+    rows: Sequence[Mapping],
+    metrics: Sequence[Metric],
+    means: Mapping[str, float],
+) -> Path:
     """Write ``folder``/index.html, with its assets and the thumbnails that are missing; it opens from disk.
 
     Args:
@@ -74,8 +81,10 @@ def _toolbar(metrics: Sequence[Metric], means: Mapping[str, float], rows: Sequen
             with tags.div(cls="scores heads"):
                 for index, metric in enumerate(metrics):
                     count = sum(not math.isnan(row["scores"].get(metric.name, math.nan)) for row in rows)
-                    hint = (f"{metric.title}: {MEANINGS[metric.direction]}; mean over {count} of {len(rows)} pairs; "
-                            "click to sort")
+                    hint = (
+                        f"{metric.title}: {MEANINGS[metric.direction]}; mean over {count} of {len(rows)} pairs; "
+                        "click to sort"
+                    )
                     with tags.button(type="button", title=hint, data_sort=str(index), data_direction=metric.direction):
                         arrowed = tags.span(f"{metric.name} {ARROWS[metric.direction]}", cls="metric")
                         tags.span("mean ", arrowed, cls="label")
@@ -121,8 +130,14 @@ def _image(name: str, label: str, file: str | None, thumbnails: Mapping) -> None
         thumbnail, width, height = thumbnails[file]
         title = COLUMN_TITLES.get(label, label)
         with tags.a(href=quote_path(file), data_label=title):
-            tags.img(src=quote_path(thumbnail), width=str(width), height=str(height), loading="lazy", decoding="async",
-                     alt=f"{title} of {name}")
+            tags.img(
+                src=quote_path(thumbnail),
+                width=str(width),
+                height=str(height),
+                loading="lazy",
+                decoding="async",
+                alt=f"{title} of {name}",
+            )
 
 
 def _definitions(metrics: Sequence[Metric]):

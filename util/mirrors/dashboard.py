@@ -54,8 +54,12 @@ class Dashboard:
 
     def mark_all(self) -> None:
         """Have every window that has anything to show sent (again)."""
-        filled = {"losses": self._losses, "lr": self._learning_rate.points()[0], "scores": self._scores,
-                  "images": self._images}
+        filled = {
+            "losses": self._losses,
+            "lr": self._learning_rate.points()[0],
+            "scores": self._scores,
+            "images": self._images,
+        }
         self._changed = {window: None for window, content in filled.items() if content}
 
     @property
@@ -66,7 +70,9 @@ class Dashboard:
     def send(self, client: VisdomClient) -> None:
         """Send the windows that have changed; raises ServerGone, and those that did not arrive stay marked."""
         compose: dict[str, Callable[[], dict[str, dict]]] = {
-            "losses": self._compose_losses, "lr": self._compose_learning_rate, "scores": self._compose_scores,
+            "losses": self._compose_losses,
+            "lr": self._compose_learning_rate,
+            "scores": self._compose_scores,
             "images": self._compose_images,
         }
         for window in list(self._changed):
@@ -88,5 +94,7 @@ class Dashboard:
         title = f"{self.name}: images (epoch {current.epoch}, {current.total_iters:,} images)"
         if self.columns > 0:
             return {"images": show_picture(title, label_grid(current.images, self.columns, self.size))}
-        return {f"image_{label}": show_picture(f"{self.name}: {label}", label_grid({label: image}, 1, self.size))
-                for label, image in current.images.items()}
+        return {
+            f"image_{label}": show_picture(f"{self.name}: {label}", label_grid({label: image}, 1, self.size))
+            for label, image in current.images.items()
+        }

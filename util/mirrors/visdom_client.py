@@ -40,8 +40,9 @@ class VisdomClient:
         except ValueError:
             valid = False
         if not valid:
-            raise UserError(f"--display_server {server} is not an address of a Visdom server: give one such as "
-                            "http://localhost")
+            raise UserError(
+                f"--display_server {server} is not an address of a Visdom server: give one such as http://localhost"
+            )
         self.environment = environment.replace("/", "_")  # as the server does, but not in every place
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         self._base = parts.path.rstrip("/")

@@ -68,5 +68,7 @@ class VisdomMirror(Mirror):
         self._reachable = False
         if not self._warned:
             self._warned, self._announced = True, False
-            warn(f"{reason}; training goes on, and a server that is started later will show it from its start "
-                 "(bash scripts/visdom_server.sh; --display_id 0 trains without Visdom)")
+            warn(
+                f"{reason}; training goes on, and a server that is started later will show it from its start "
+                "(bash scripts/visdom_server.sh; --display_id 0 trains without Visdom)"
+            )

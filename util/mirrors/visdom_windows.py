@@ -51,11 +51,19 @@ def plot_scores(title: str, curves: dict[str, Curve]) -> dict:
         layout[f"xaxis{number}"] = {"domain": [left, right], "anchor": f"y{number}", "nticks": 3, **GRID}
         layout[f"yaxis{number}"] = {"domain": [low, high], "anchor": f"x{number}", "nticks": 4, **GRID}
         known = [value for value in curve.points()[1] if value is not None]
-        layout["annotations"].append({
-            "text": f"<b>{name}</b>  {known[-1]:.4g}" if known else f"<b>{name}</b>", "showarrow": False,
-            "xref": "paper", "yref": "paper", "x": left, "y": high, "xanchor": "left", "yanchor": "bottom",
-            "font": {"size": 12, "color": INK},
-        })
+        layout["annotations"].append(
+            {
+                "text": f"<b>{name}</b>  {known[-1]:.4g}" if known else f"<b>{name}</b>",
+                "showarrow": False,
+                "xref": "paper",
+                "yref": "paper",
+                "x": left,
+                "y": high,
+                "xanchor": "left",
+                "yanchor": "bottom",
+                "font": {"size": 12, "color": INK},
+            }
+        )
     size = {"width": SCORE_WIDTH * columns + 50, "height": SCORE_HEIGHT * rows + 50}
     return {"data": traces, "layout": layout, "opts": {"title": title, **size}}
 
@@ -66,8 +74,10 @@ def show_picture(title: str, picture: np.ndarray) -> dict:
     _, content = cv2.imencode(".png", picture[:, :, ::-1], (cv2.IMWRITE_PNG_COMPRESSION, 1))
     source = "data:image/png;base64," + base64.b64encode(content).decode("ascii")
     height, width = picture.shape[:2]
-    return {"data": [{"type": "image", "content": {"src": source, "caption": None}}],
-            "opts": {"title": title, "width": width, "height": height}}
+    return {
+        "data": [{"type": "image", "content": {"src": source, "caption": None}}],
+        "opts": {"title": title, "width": width, "height": height},
+    }
 
 
 def label_grid(images: dict[str, np.ndarray], columns: int, size: int) -> np.ndarray:
@@ -108,14 +118,27 @@ def _trace(name: str, curve: Curve) -> dict:
     x, y = curve.points()
     # A lone point has no line; the marker's line is what the page's smoothing button wants to find.
     mode = "lines" if len(x) > 1 else "markers"
-    return {"type": "scatter", "name": name, "mode": mode, "x": x, "y": y, "marker": {"size": 5, "line": {}},
-            "line": {"width": 1.5}}
+    return {
+        "type": "scatter",
+        "name": name,
+        "mode": mode,
+        "x": x,
+        "y": y,
+        "marker": {"size": 5, "line": {}},
+        "line": {"width": 1.5},
+    }
 
 
 def _layout() -> dict:
     # No title: the window's bar has it. Plotly's buttons stand in a column of their own at the right.
-    return {"margin": {"l": 45, "r": 40, "t": 40, "b": 40}, "modebar": {"orientation": "v"}, "hovermode": "x",
-            "plot_bgcolor": "white", "paper_bgcolor": "white", "font": {"size": 11, "color": INK}}
+    return {
+        "margin": {"l": 45, "r": 40, "t": 40, "b": 40},
+        "modebar": {"orientation": "v"},
+        "hovermode": "x",
+        "plot_bgcolor": "white",
+        "paper_bgcolor": "white",
+        "font": {"size": 11, "color": INK},
+    }
 
 
 def _share(index: int, count: int, gap: float) -> tuple[float, float]:
