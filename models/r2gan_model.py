@@ -90,7 +90,7 @@ class R2GANModel(BaseModel):
         Raises:
             UserError: a side is no multiple of 4 or too short.
         """
-        depth = {"pixel": 0, "basic": 3}.get(opt.netD.lower(), opt.n_layers_D)
+        depth = {"pixel": 0, "basic": 3}.get(opt.netD, opt.n_layers_D)
         # Each strided layer of a PatchGAN halves a side, and two more take one pixel each: one must be left.
         smallest = max(R2GANModel.smallest_side, 3 * 2**depth if depth else 0)
         if width % R2GANModel.size_multiple or height % R2GANModel.size_multiple or min(width, height) < smallest:
@@ -117,7 +117,7 @@ class R2GANModel(BaseModel):
 
         from models.networks.init import initialise
 
-        depth = {"n_layers": opt.n_layers_D} if opt.netD.lower() == "n_layers" else {}
+        depth = {"n_layers": opt.n_layers_D} if opt.netD == "n_layers" else {}
         discriminator = networks.build(opt.netD, ndf=opt.ndf, norm=opt.norm, **depth)
         for name, network in (("G", generator), ("D", discriminator)):
             network = self.register_network(name, initialise(network, opt.init_type, opt.init_gain))

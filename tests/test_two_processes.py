@@ -135,6 +135,14 @@ def test_bad_input_is_told_once_and_ends_all(tmp_path):
     assert not (tmp_path / "bad").exists()
 
 
+def wait_until(reached, launcher) -> None:
+    """Wait until ``reached()`` is true, while the launcher runs and for two minutes at most."""
+    deadline = time.monotonic() + 120
+    while not reached():
+        assert launcher.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def children(process: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
@@ -158,10 +166,7 @@ def test_when_a_rank_dies_the_run_ends(strips, tmp_path):
         "--save_latest_freq",
         "8",
     )
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "die" / "latest_train_state.pth").exists():
-        assert launcher.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until((tmp_path / "die" / "latest_train_state.pth").exists, launcher)
     ranks = {
         Path(f"/proc/{child}/environ").read_bytes().split(b"LOCAL_RANK=")[1][:1]: child
         for child in children(launcher.pid)
@@ -192,10 +197,7 @@ def test_signal_to_the_launcher_saves_on_all_ranks(strips, trained, tmp_path):
     ]
     launcher = start("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", TRAIN, *words)
     log = tmp_path / "stop" / "loss_log.jsonl"
-    deadline = time.monotonic() + 120
-    while not (log.exists() and log.read_text().count("\n") >= 8):
-        assert launcher.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: log.exists() and log.read_text().count("\n") >= 8, launcher)
     launcher.send_signal(signal.SIGTERM)
     output, errors = launcher.communicate(timeout=90)
     assert "everything is saved" in output, errors[-3000:]

@@ -22,7 +22,7 @@ def run_script(main: Callable[[], int | None]) -> None:
     try:
         status = main() or 0
     except UserError as error:
-        fail(Path(sys.argv[0]).name, _sentence(error))
+        fail(Path(sys.argv[0]).name, str(error))
         status = error.exit_status
     except KeyboardInterrupt:
         fail(Path(sys.argv[0]).name, "interrupted")
@@ -30,15 +30,9 @@ def run_script(main: Callable[[], int | None]) -> None:
     except SystemExit as end:
         status = end.code or 0
     if "RANK" in os.environ:
-        # The interpreter's way out takes gloo's threads down while another process may still talk to them, which
-        # aborted one (SIGABRT) about once in fifty runs. All files are written: leave directly.
+        # The interpreter's way out takes gloo's threads down while another process may still talk to them: the likely
+        # reason why one of some sixty runs ended in SIGABRT. All files are written: leave directly.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
     sys.exit(status)
-
-
-def _sentence(error: UserError) -> str:
-    # A loader process hands its error on as a traceback in words, whose last line is the sentence.
-    text = str(error)
-    return text.strip().splitlines()[-1].split("Error: ", 1)[-1] if text.startswith("Caught ") else text
