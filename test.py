@@ -47,7 +47,7 @@ def fuse_dataset(opt, dataset) -> None:
         if is_main_process():
             page = folder.finish(rows, selected, dataset)
     if is_main_process():
-        results.log_means(rows, selected)
+        results.log_means(opt.name, rows, selected)
         for sentence in dataset.skipped:
             log(f"left out: {sentence}")
         log(

@@ -6,7 +6,9 @@ import numpy as np
 
 from util.lazy import torch
 
-RULE = "8-bit gray levels 0..255 (BT.601 luma, rounded), full size, no border cut off"  # the protocol of a table
+# The protocol of a table, in words.
+RULE = "8-bit gray levels 0..255 (BT.601 luma, rounded), no border cut off"
+RULE_CHANNELS = "8-bit levels 0..255, mean over the scores of R, G and B where a picture has colour, no border cut off"
 
 # BT.601 (0.299, 0.587, 0.114) in 65536ths, as Pillow's mode "L" has it: equal to it for each of the 2^24 colours.
 _RED, _GREEN, _BLUE = 19595, 38470, 7471

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from util.errors import UserError, unknown_name
 
-DIRECTIONS = ("up", "down")
+DIRECTIONS = {"up": "higher is better", "down": "lower is better", "zero": "nearer to 0 is better"}
+ARROWS = {"up": "↑", "down": "↓", "zero": "→0"}
 ARGUMENTS = {"fused": ("fused",), "sources": ("a", "b", "fused"), "gt": ("fused", "gt")}  # by what a metric needs
+# What most papers on infrared and visible images print, and what costs little.
+FAST = ("EN", "MI", "SD", "SF", "AG", "CC", "SCD", "PSNR", "SSIM", "Qabf", "Nabf", "VIF", "VIFF", "PSNR_GT", "SSIM_GT")
 _registry: dict[str, Metric] = {}
 
 
@@ -21,7 +24,7 @@ class Metric:
     Attributes:
         name: short and unique; it stands for one definition only (column of ``metrics.csv``, ``--metrics``).
         title: the name in words.
-        direction: "up" where larger is better, "down" where smaller is.
+        direction: "up" where larger is better, "down" where smaller is, "zero" where nearer to 0 is.
         low, high: the range of its values; ``math.inf`` where there is no bound.
         unit: "bit", "dB", "gray levels"; empty for a pure number.
         formula: the definition in a line.
@@ -31,6 +34,10 @@ class Metric:
         function: takes the images named in ``ARGUMENTS[needs]`` as float64 tensors (N, H, W) of whole gray levels
             0..255, and returns float64 (N,): one value for each image, nan where the definition has none.
         smallest: the side in pixels below which the definition has no value.
+        undefined: for which images the value is nan, told in the warning.
+        aliases: other names that papers use for this very definition.
+        compat: True for a definition that is kept to reproduce published tables only; "all" leaves it out.
+        missing: returns what keeps the metric from being computed here (a file of weights), or "".
     """
 
     name: str
@@ -45,24 +52,35 @@ class Metric:
     needs: str
     function: Callable
     smallest: int = 1
+    undefined: str = ""
+    aliases: tuple[str, ...] = ()
+    compat: bool = False
+    missing: Callable[[], str] = str
+
+    def loss(self, value: float) -> float:
+        """Return a number that is smaller the better ``value`` is: what ranks and sorting go by; nan for nan."""
+        return {"up": -value, "down": value, "zero": abs(value)}[self.direction]
 
 
 def metric(*, name: str, title: str, direction: str, low: float, high: float, formula: str, source: str, variant: str,
-           needs: str, unit: str = "", smallest: int = 1) -> Callable[[Callable], Callable]:
+           needs: str, unit: str = "", smallest: int = 1, undefined: str = "", aliases: Sequence[str] = (),
+           compat: bool = False, missing: Callable[[], str] = str) -> Callable[[Callable], Callable]:
     """Register the decorated function as a metric; ``Metric`` explains the arguments.
 
     Raises:
-        ValueError: the name is taken, or ``direction`` or ``needs`` is none of those known.
+        ValueError: a name is taken, or ``direction`` or ``needs`` is none of those known.
     """
-    if name.lower() in (known.lower() for known in _registry):
-        raise ValueError(f"two metrics are called {name}: a name stands for one definition")
+    taken = _by_folded_name()
+    for new in (name, *aliases):
+        if fold(new) in taken:
+            raise ValueError(f"two metrics are called {new}: a name stands for one definition")
     if direction not in DIRECTIONS or needs not in ARGUMENTS:
-        raise ValueError(f"metric {name}: direction is one of {DIRECTIONS} and needs one of {tuple(ARGUMENTS)}, "
+        raise ValueError(f"metric {name}: direction is one of {tuple(DIRECTIONS)} and needs one of {tuple(ARGUMENTS)}, "
                          f"not {direction!r} and {needs!r}")
 
     def register(function: Callable) -> Callable:
         _registry[name] = Metric(name, title, direction, low, high, unit, formula, source, variant, needs, function,
-                                 smallest)
+                                 smallest, undefined, tuple(aliases), compat, missing)
         return function
 
     return register
@@ -74,43 +92,69 @@ def load_families(package: str, folder: list[str]) -> None:
         importlib.import_module(f"{package}.{module}")
 
 
-def metric_names() -> list[str]:
-    """The names of all metrics in the order of columns: of F alone, against the sources, against a ground truth."""
+def metric_names(*, compat: bool = True) -> list[str]:
+    """The names of all metrics in the order of columns: of F alone, against the sources, against a ground truth.
+
+    Those that are kept for published tables (``Metric.compat``) come last, or not at all.
+    """
     order = list(ARGUMENTS)
-    return sorted(_registry, key=lambda name: order.index(_registry[name].needs))
+    names = [name for name, known in _registry.items() if compat or not known.compat]
+    return sorted(names, key=lambda name: (_registry[name].compat, order.index(_registry[name].needs)))
+
+
+def fold(name: str) -> str:
+    """Reduce a name to its letters and digits: QABF, Q^AB/F and Qabf are one name, MS-SSIM and MS_SSIM another."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def _by_folded_name() -> dict[str, Metric]:
+    return {fold(name): known for known in _registry.values() for name in (known.name, *known.aliases)}
 
 
 def find_metric(name: str) -> Metric:
-    """Return the metric of that name (case does not count).
+    """Return the metric of that name or alias; case and punctuation do not count.
 
     Raises:
         UserError: there is none; the sentence names the nearest.
     """
-    folded = {known.lower(): known for known in _registry}
-    if name.lower() not in folded:
+    known = _by_folded_name()
+    if fold(name) not in known:
         raise UserError(unknown_name("metric", name, metric_names(), "--list metrics"))
-    return _registry[folded[name.lower()]]
+    return known[fold(name)]
 
 
 def select(spec: str, has_gt: bool) -> list[Metric]:
     """Return the metrics that ``--metrics`` asks for, in its order and each once.
 
     Args:
-        spec: "all" (all that can be had), "none", or names with commas between them.
+        spec: names with commas between them; "all" stands for every definition that can be had (those that only
+            reproduce published tables aside), "fast" for the usual and quick ones; or "none".
         has_gt: whether the dataset has a ground truth.
 
     Raises:
-        UserError: a name is unknown, or a metric needs the ground truth that is not there.
+        UserError: a name is unknown, or a metric needs what is not there (a ground truth, a file of weights).
     """
-    if spec.strip().lower() == "none":
+    words = [word.strip() for word in spec.split(",") if word.strip()]
+    if [word.lower() for word in words] == ["none"]:
         return []
-    if spec.strip().lower() == "all":
-        return [known for known in map(find_metric, metric_names()) if has_gt or known.needs != "gt"]
-    selected = list(dict.fromkeys(find_metric(name.strip()) for name in spec.split(",") if name.strip()))
+    groups = {"all": metric_names(compat=False), "fast": [name for name in FAST if name in _registry]}
+    selected = []
+    for word in words:
+        if word.lower() in groups:
+            members = [find_metric(name) for name in groups[word.lower()]]
+            selected += [known for known in members if (has_gt or known.needs != "gt") and not known.missing()]
+        else:
+            selected.append(_require(find_metric(word), has_gt))
     if not selected:
-        raise UserError(f"--metrics {spec!r} names no metric: give 'all', 'none' or names such as EN,SD,MI")
-    for known in selected:
-        if known.needs == "gt" and not has_gt:
-            raise UserError(f"the metric {known.name} compares with a ground truth and this dataset has none; "
-                            "leave it out of --metrics")
-    return selected
+        raise UserError(f"--metrics {spec!r} names no metric: give 'all', 'fast', 'none' or names such as EN,SD,MI")
+    return list(dict.fromkeys(selected))
+
+
+def _require(known: Metric, has_gt: bool) -> Metric:
+    if known.needs == "gt" and not has_gt:
+        raise UserError(f"the metric {known.name} compares with a ground truth and this dataset has none; "
+                        "leave it out of --metrics")
+    reason = known.missing()
+    if reason:
+        raise UserError(f"the metric {known.name} cannot be computed here: {reason}")
+    return known

@@ -1,4 +1,4 @@
-"""The scores of a test: a row for each pair, their mean, and the CSV file."""
+"""The scores of one or several methods: a row for each image, their mean, deviation and median, and the CSV file."""
 
 from __future__ import annotations
 
@@ -6,57 +6,88 @@ import csv
 import io
 import math
 import os
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 from metrics.registry import Metric
 from util.files import atomic_write
 
+SUMMARIES = ("mean", "std", "median")  # the last rows of a method in metrics.csv, in this order
+
 
 class ScoreTable:
-    """Collects the scores of image pairs.
+    """Collects the scores of fused images by method.
 
     Attributes:
         metrics: the columns.
-        rows: list of (pair's name, {metric's name: value}); a value is missing where the pair has no ground truth.
+        rows: list of (method, scene's name, {metric's name: value}); a value is missing where there is no ground truth.
     """
 
     def __init__(self, metrics: Sequence[Metric]):
         self.metrics = list(metrics)
-        self.rows: list[tuple[str, dict[str, float]]] = []
+        self.rows: list[tuple[str, str, dict[str, float]]] = []
+        self._scores: dict[tuple[str, str], dict[str, float]] = {}
 
-    def add(self, name: str, scores: dict[str, float]) -> None:
-        """Append the row of one pair, as ``metrics.score`` returns it."""
-        self.rows.append((name, dict(scores)))
+    def add(self, method: str, name: str, scores: dict[str, float]) -> None:
+        """Append the row of one fused image, as ``metrics.score`` returns it."""
+        self.rows.append((method, name, dict(scores)))
+        self._scores[method, name] = self.rows[-1][2]
 
-    def counts(self) -> dict[str, int]:
-        """Return, for each metric, how many pairs its mean is taken over: those whose value is there and not nan."""
-        return {metric.name: len(self._values(metric.name)) for metric in self.metrics}
+    @property
+    def methods(self) -> list[str]:
+        """The methods in the order of their first row."""
+        return list(dict.fromkeys(method for method, _, _ in self.rows))
 
-    def mean(self) -> dict[str, float]:
-        """Return the mean of each metric over the pairs that have a value; nan values are left out, inf is not.
+    @property
+    def names(self) -> list[str]:
+        """The scenes in the order of their first row."""
+        return list(dict.fromkeys(name for _, name, _ in self.rows))
 
-        A metric that no pair has a value of is nan; ``counts`` tells how many pairs stand behind each number.
+    def value(self, method: str, name: str, metric: str) -> float:
+        """Return one score; nan where there is none."""
+        return self._scores.get((method, name), {}).get(metric, math.nan)
+
+    def values(self, method: str, metric: str) -> list[float]:
+        """Return a method's scores that are there and not nan, in the order of rows."""
+        found = (scores.get(metric, math.nan) for row, _, scores in self.rows if row == method)
+        return [value for value in found if not math.isnan(value)]
+
+    def summary(self, method: str, metric: str) -> dict[str, float]:
+        """Return ``{"mean", "std", "median", "count"}`` of a method's scores that are there and not nan; inf counts.
+
+        ``std`` is the standard deviation of a sample (divided by n - 1), nan for fewer than two values or an infinite
+        one; with no value all are nan. ``count`` tells how many images stand behind each number.
         """
-        means = {}
-        for metric in self.metrics:
-            values = self._values(metric.name)
-            means[metric.name] = math.fsum(values) / len(values) if values else math.nan
-        return means
+        values = self.values(method, metric)
+        finite = len(values) > 1 and all(map(math.isfinite, values))
+        return {
+            "mean": math.fsum(values) / len(values) if values else math.nan,
+            "std": statistics.stdev(values) if finite else math.nan,
+            "median": statistics.median(values) if values else math.nan,
+            "count": len(values),
+        }
+
+    def means(self, method: str) -> dict[str, float]:
+        """Return {metric's name: mean} of a method, in the order of the columns."""
+        return {metric.name: self.summary(method, metric.name)["mean"] for metric in self.metrics}
 
     def write_csv(self, path: str | os.PathLike) -> Path:
-        """Write ``name,EN,SD,...``, a row for each pair and a last row ``mean``, at full precision, UTF-8.
+        """Write ``method,name,EN,SD,...`` at full precision, UTF-8.
 
-        Numbers read back as the same float; nan and inf are written so, and a cell is empty where there is no value.
+        A method's rows are followed by three called mean, std and median. Numbers read back as the same float; nan and
+        inf are written so, and a cell is empty where there is no value.
         """
         names = [metric.name for metric in self.metrics]
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["name", *names])
-        for name, scores in [*self.rows, ("mean", self.mean())]:
-            writer.writerow([name, *(repr(float(scores[column])) if column in scores else "" for column in names)])
+        writer.writerow(["method", "name", *names])
+        for method in self.methods:
+            for row, name, scores in self.rows:
+                if row == method:
+                    cells = (repr(float(scores[column])) if column in scores else "" for column in names)
+                    writer.writerow([method, name, *cells])
+            summaries = [self.summary(method, column) for column in names]
+            for kind in SUMMARIES:
+                writer.writerow([method, kind, *(repr(summary[kind]) for summary in summaries)])
         return atomic_write(path, text.getvalue())
-
-    def _values(self, name: str) -> list[float]:
-        values = (scores.get(name, math.nan) for _, scores in self.rows)
-        return [value for value in values if not math.isnan(value)]

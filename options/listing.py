@@ -5,6 +5,7 @@ from __future__ import annotations
 import data
 import metrics
 import models
+from metrics.registry import DIRECTIONS
 from models import networks
 
 KINDS = ("models", "datasets", "metrics", "networks")
@@ -19,8 +20,7 @@ def list_registry(kind: str) -> list[str]:
         return _table([(name, f"{dataset.task:<18} {dataset.title}") for name, dataset in found])
     if kind == "metrics":
         found = [metrics.find_metric(name) for name in metrics.metric_names()]
-        arrow = {"up": "higher is better", "down": "lower is better"}
-        return _table([(metric.name, f"{arrow[metric.direction]:<18} {metric.title}") for metric in found])
+        return _table([(metric.name, f"{DIRECTIONS[metric.direction]:<21} {metric.title}") for metric in found])
     return _table([(name, networks.describe(name)) for name in networks.network_names()])
 
 

@@ -54,7 +54,7 @@ class ResultsFolder:
         """Write ``metrics.csv`` and ``index.html``, put the folder in its place, and return the page's path."""
         order = {name: number for number, name in enumerate(pair.name for pair in dataset.pairs)}
         rows.sort(key=lambda row: order[row["name"]])
-        table = make_table(rows, selected)
+        table = make_table(self.opt.name, rows, selected)
         table.write_csv(self.partial / "metrics.csv")
         opt = self.opt
         info = {
@@ -76,7 +76,7 @@ class ResultsFolder:
             info=info,
             rows=rows,
             metrics=selected,
-            means=table.mean(),
+            means=table.means(opt.name),
         )
         if self.folder.exists():
             log(f"the results of an earlier test in {self.folder} are replaced (--results_dir keeps both)")
@@ -90,15 +90,16 @@ class ResultsFolder:
         return self.folder / "index.html"
 
 
-def make_table(rows: list[dict], selected: list[metrics.Metric]) -> metrics.ScoreTable:
-    """Return the scores of ``rows`` (each with ``name`` and ``scores``) as a table."""
+def make_table(method: str, rows: list[dict], selected: list[metrics.Metric]) -> metrics.ScoreTable:
+    """Return the scores of ``rows`` (each with ``name`` and ``scores``) as a table of one method."""
     table = metrics.ScoreTable(selected)
     for row in rows:
-        table.add(row["name"], row["scores"])
+        table.add(method, row["name"], row["scores"])
     return table
 
 
-def log_means(rows: list[dict], selected: list[metrics.Metric]) -> None:
+def log_means(method: str, rows: list[dict], selected: list[metrics.Metric]) -> None:
     """Say the mean of every metric in one line."""
     if selected:
-        log("mean: " + ", ".join(f"{name} {value:.4g}" for name, value in make_table(rows, selected).mean().items()))
+        means = make_table(method, rows, selected).means(method)
+        log("mean: " + ", ".join(f"{name} {value:.4g}" for name, value in means.items()))

@@ -77,7 +77,7 @@ class Validator:
         self.dataset = dataset
         if dataset is not None:
             self.metric = choose_metric(opt.val_metric, dataset.has_gt)
-            self.selected = metrics.select("all", dataset.has_gt)
+            self.selected = metrics.select(f"fast,{self.metric.name}", dataset.has_gt)
             # Whole images need more room than training crops: one at a time.
             one_by_one = argparse.Namespace(**{**vars(opt), "batch_size": 1})
             self.loader = data.create_loader(
@@ -93,7 +93,7 @@ class Validator:
             if self.dataset is None:
                 model.schedule.end_epoch(sum(model.get_current_losses().values()))
             elif score is not None:
-                model.schedule.end_epoch(score if self.metric.direction == "down" else -score)
+                model.schedule.end_epoch(self.metric.loss(score))
 
     def _validate(self, model, progress: Progress, visualizer) -> float:
         model.share_statistics()
@@ -101,10 +101,9 @@ class Validator:
             {"name": pair["name"], "scores": scores}
             for pair, _, scores in score_pairs(model, self.loader, self.selected)
         ]
-        means = make_table(distributed.gather(rows), self.selected).mean()
+        means = make_table(self.opt.name, distributed.gather(rows), self.selected).means(self.opt.name)
         score = means[self.metric.name]
-        sign = 1 if self.metric.direction == "up" else -1
-        if progress.best_score is None or sign * score > sign * progress.best_score:
+        if progress.best_score is None or self.metric.loss(score) < self.metric.loss(progress.best_score):
             progress.best_score, progress.best_epoch = score, progress.epoch
             if is_main_process():
                 model.save_networks("best")

@@ -30,6 +30,9 @@ HOSTILE = [
 ]
 
 
+METHOD = "a run"
+
+
 def write_test(folder, names, *, spec="EN,SD,PSNR_GT", gt=True, size=(60, 40)):
     """A results folder of flat pictures, whose scores are chosen: row k has EN = k."""
     selected = select(spec, has_gt=gt)
@@ -44,14 +47,14 @@ def write_test(folder, names, *, spec="EN,SD,PSNR_GT", gt=True, size=(60, 40)):
             Image.new("RGB", size, (20 * number % 256, 90, 140)).save(folder / files[label])
         scores = {"EN": float(number), "SD": 10.0 - number, "PSNR_GT": math.inf if number == 0 else 30.0 + number}
         rows.append({"name": name, "files": files, "scores": {metric.name: scores[metric.name] for metric in selected}})
-        table.add(name, rows[-1]["scores"])
+        table.add(METHOD, name, rows[-1]["scores"])
     table.write_csv(folder / "metrics.csv")
     return rows, selected, table
 
 
 def write_page(folder, rows, selected, table, title="a run"):
     info = {"model": "r2gan", "dataset": "lytro", "epoch": "latest", "protocol": RULE}
-    return write_results_page(folder, title=title, info=info, rows=rows, metrics=selected, means=table.mean())
+    return write_results_page(folder, title=title, info=info, rows=rows, metrics=selected, means=table.means(METHOD))
 
 
 def names_shown(browser) -> list[str]:
@@ -154,7 +157,7 @@ def test_sorting_and_filter(tmp_path, browser):
 def test_numbers_are_those_of_the_table(tmp_path, browser):
     rows, selected, table = write_test(tmp_path, ["one", "two"])
     rows[1]["scores"] = {"EN": 7.447898975957546, "SD": math.nan}
-    table.rows[1] = ("two", rows[1]["scores"])
+    table.rows[1] = (METHOD, "two", rows[1]["scores"])
     page = write_page(tmp_path, rows, selected, table)
     browser.get(page.as_uri())
     cells = [cell.text for cell in browser.find_elements(By.CSS_SELECTOR, ".pair dd")]
