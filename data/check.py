@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,18 +16,12 @@ _FULL_UP_TO = 2000  # files; beyond it --check auto reads headers and ends only
 
 
 def check_pairs(pairs: Sequence[Pair], mode: str) -> tuple[list[Pair], list[Problem]]:
-    """Check all files of all pairs, in threads (decoders leave Python's lock).
-
-    Args:
-        mode: 'full' decodes every file, 'quick' reads headers and ends, 'auto' is 'full' up to 2,000 files.
+    """Check all files of all pairs; ``mode`` is that of ``measure_files``.
 
     Returns:
         (the good pairs with their ``size`` filled in, the problems of the others).
     """
-    files = list(dict.fromkeys(path for pair in pairs for path in pair.files()))
-    full = mode == "full" or (mode == "auto" and len(files) <= _FULL_UP_TO)
-    with ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
-        findings = dict(zip(files, pool.map(_measure if full else _measure_quickly, files), strict=True))
+    findings = measure_files((path for pair in pairs for path in pair.files()), mode)
     good, problems = [], []
     for pair in pairs:
         problem, size = _judge(pair, findings)
@@ -36,6 +30,21 @@ def check_pairs(pairs: Sequence[Pair], mode: str) -> tuple[list[Pair], list[Prob
         else:
             problems += problem
     return good, list(dict.fromkeys(problems))
+
+
+def measure_files(files: Iterable[Path], mode: str) -> dict[Path, tuple[int, int] | str]:
+    """Look at image files, in threads (decoders leave Python's lock).
+
+    Args:
+        mode: 'full' decodes every file, 'quick' reads headers and ends, 'auto' is 'full' up to 2,000 files.
+
+    Returns:
+        {file: (width, height) in pixels, or a sentence that says what is wrong with it}.
+    """
+    files = list(dict.fromkeys(files))
+    full = mode == "full" or (mode == "auto" and len(files) <= _FULL_UP_TO)
+    with ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
+        return dict(zip(files, pool.map(_measure if full else _measure_quickly, files), strict=True))
 
 
 def _measure(path: Path) -> tuple[int, int] | str:

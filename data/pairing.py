@@ -125,8 +125,8 @@ def match(
     names: dict[Path, str] = {}
     for number, (first_key, second_key) in enumerate(rules):
         taken = set(partners.values())
-        candidates = _index_unique((path for path in second if path not in taken), second_key)
-        wanted = _index_unique((path for path in first if path not in partners), first_key)
+        candidates = index_unique((path for path in second if path not in taken), second_key)
+        wanted = index_unique((path for path in first if path not in partners), first_key)
         for key, path in wanted.items():
             if key in candidates:
                 partners[path] = candidates[key]
@@ -150,10 +150,11 @@ def _affix_reader(files: Sequence[Path], words: tuple[str, ...]) -> Callable[[Pa
     return lambda path: path.stem if (base := split_affix(path.stem, words)) is None else base
 
 
-def _index_unique(files: Iterable[Path], key: Callable[[Path], str]) -> dict[str, Path]:
-    files = list(files)
-    counts = Counter(map(key, files))
-    return {key(path): path for path in files if counts[key(path)] == 1}
+def index_unique(items: Iterable, key: Callable) -> dict:
+    """Return {key: item} of the items whose key no other one has."""
+    items = list(items)
+    counts = Counter(map(key, items))
+    return {key(item): item for item in items if counts[key(item)] == 1}
 
 
 def name_pairs(pairs: Sequence[Pair]) -> list[Pair]:
@@ -170,15 +171,17 @@ def name_pairs(pairs: Sequence[Pair]) -> list[Pair]:
     return named
 
 
-def make_safe(name: str) -> str:
+def make_safe(name: str, longest: int = _LONGEST_NAME) -> str:
     """Replace what some file system forbids; blanks, brackets and letters of all scripts stay.
+
+    What is longer than ``longest`` bytes of UTF-8 keeps its beginning.
 
     >>> make_safe("NYU-D (1)"), make_safe("a/b: c.")
     ('NYU-D (1)', 'a_b_ c')
     """
     safe = _UNSAFE.sub("_", name).strip(" .") or "_"
-    if len(safe.encode()) <= _LONGEST_NAME:
+    if len(safe.encode()) <= longest:
         return safe
-    # Long names keep their beginning; the digest keeps two of them apart.
+    # The digest keeps two long names apart.
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    return safe.encode()[: _LONGEST_NAME - 9].decode(errors="ignore") + "~" + digest
+    return safe.encode()[: longest - 9].decode(errors="ignore") + "~" + digest

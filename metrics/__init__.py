@@ -13,10 +13,10 @@ from __future__ import annotations
 from metrics.gray import RULE, to_gray8
 from metrics.protocols import find_protocol, protocol_names
 from metrics.registry import ARROWS, Metric, find_metric, load_families, metric, metric_names, select
-from metrics.scores import evaluate, score
+from metrics.scores import evaluate, score, score_pictures
 from metrics.table import ScoreTable
 
 load_families(__name__, __path__)
 
 __all__ = ["ARROWS", "RULE", "Metric", "ScoreTable", "evaluate", "find_metric", "find_protocol", "metric",
-           "metric_names", "protocol_names", "score", "select", "to_gray8"]
+           "metric_names", "protocol_names", "score", "score_pictures", "select", "to_gray8"]

@@ -45,7 +45,34 @@ def evaluate(a, b, fused, gt=None, *, metrics: str = "fast", name: str = "") -> 
     return score(select(metrics, has_gt=gt is not None), *planes.values(), name=name)
 
 
-def score(selected: list[Metric], a, b, fused, gt=None, *, name: str = "") -> dict[str, float]:
+def score_pictures(selected: list[Metric], pictures: dict[str, np.ndarray], *, channels: bool = False,
+                   reasons: dict[str, str] | None = None) -> dict[str, float]:
+    """Score 8-bit pictures, as ``test.py`` and ``evaluate.py`` do.
+
+    Args:
+        selected: the metrics, as ``select`` returns them.
+        pictures: uint8 (H, W, 3) each, all of one size: "a", "b", "fused" and, where there is one, "gt".
+        channels: score R, G and B apart and average, where any picture has colour (``Protocol.channels``).
+        reasons: takes up {metric's name: why its value is nan}.
+
+    Returns:
+        {metric's name: value}, in the order of ``selected``.
+
+    Raises:
+        UserError: the pictures differ in size.
+    """
+    if not channels or all((picture == picture[..., :1]).all() for picture in pictures.values()):
+        planes = {label: to_gray8(picture) for label, picture in pictures.items()}
+        return score(selected, **planes, reasons=reasons)
+    parts = [
+        score(selected, **{label: picture[..., channel] for label, picture in pictures.items()}, reasons=reasons)
+        for channel in range(3)
+    ]
+    return {name: math.fsum(part[name] for part in parts) / 3 for name in parts[0]}
+
+
+def score(selected: list[Metric], a, b, fused, gt=None, *, name: str = "",
+          reasons: dict[str, str] | None = None) -> dict[str, float]:
     """Score gray levels by chosen metrics; ``evaluate`` takes images of any kind.
 
     The scores of an image are the same to the last digit wherever they are computed on one kind of machine: on one
@@ -58,6 +85,7 @@ def score(selected: list[Metric], a, b, fused, gt=None, *, name: str = "") -> di
             pixel is unknown.
         gt: the ground truth in the same form; metrics that need it are left out where it is None.
         name: the images, for the warning.
+        reasons: takes up {metric's name: why its value is nan}, instead of warnings.
 
     Returns:
         {metric's name: value}, in the order of ``selected``; float64 tensors (N,) as values for a batch.
@@ -81,7 +109,9 @@ def score(selected: list[Metric], a, b, fused, gt=None, *, name: str = "") -> di
             if chosen.needs != "gt" or gt is not None:
                 values, reason = _values(chosen, images, unknown)
                 scores[chosen.name] = values if fused.ndim == 3 else values.item()
-                if reason:
+                if reason and reasons is not None:
+                    reasons[chosen.name] = reason
+                elif reason:
                     warn(f"{chosen.name} is nan{f' for {name}' if name else ''}: {reason}")
     return scores
 

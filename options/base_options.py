@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 from pathlib import Path
 
 import data
 import models
 from options import saved_options
-from options.data_options import add_data_options, add_loading_options, add_shape_options, check_data_options
+from options.data_options import add_data_options, add_loading_options, add_shape_options, check_data_options, find_mode
 from options.listing import KINDS, list_registry
 from options.option_parser import OptionParser
-from options.types import choice, gpu_list, real_number, whole_number
+from options.types import check_folder_name, choice, gpu_list, real_number, whole_number
 from util.errors import UserError
 from util.files import REPOSITORY
 from util.logger import log
+
+
+def add_asking_options(group) -> None:
+    """Declare the flags that show something and stop."""
+    group.add_argument("-h", "--help", action="store_true", help="show every option and stop")
+    group.add_argument(
+        "--list", type=choice(*KINDS), metavar="KIND", help=f"list what there is and stop: {', '.join(KINDS)}"
+    )
+    group.add_argument("--print_options", action="store_true", help="show the resolved options and stop")
 
 
 class BaseOptions:
@@ -71,12 +79,7 @@ class BaseOptions:
         """Return the layout of the data, recognised where it is ``auto``: it may have options of its own."""
         stored = self.inherited(parser, stored)
         asked = {name: value if name in given else stored.get(name, value) for name, value in vars(first).items()}
-        mode, dataroot = asked["dataset_mode"], asked["dataroot"]
-        if mode == "auto" and dataroot is not None and Path(dataroot).is_dir() and not first.help:
-            asked = argparse.Namespace(**{**asked, "panels": int(asked["panels"])})
-            with contextlib.suppress(UserError):  # opening the data set says it again, after all flags are read
-                return data.detect_dataset(dataroot, asked.phase, asked)
-        return mode
+        return asked["dataset_mode"] if first.help else find_mode(argparse.Namespace(**asked))
 
     def read_stored(self, first: argparse.Namespace, given: set[str]) -> dict:
         """Return the options that the run stored when it was trained; {} where none are to be used."""
@@ -90,11 +93,7 @@ class BaseOptions:
     def add_options(self, parser: OptionParser) -> None:
         """Declare the options of every command."""
         run = parser.group("run")
-        run.add_argument("-h", "--help", action="store_true", help="show every option and stop")
-        run.add_argument(
-            "--list", type=choice(*KINDS), metavar="KIND", help=f"list what there is and stop: {', '.join(KINDS)}"
-        )
-        run.add_argument("--print_options", action="store_true", help="show the resolved options and stop")
+        add_asking_options(run)
         run.add_argument(
             "--name", default="experiment_name", help="name of the run: its files are in CHECKPOINTS_DIR/NAME"
         )
@@ -194,8 +193,7 @@ class BaseOptions:
                 opt.name = f"{opt.name}_{opt.suffix.format(**vars(opt))}"
             except (KeyError, IndexError, ValueError) as error:
                 raise UserError(f"--suffix '{opt.suffix}' has a field that is no option: {error}") from None
-        if not opt.name or opt.name.startswith(".") or any(sign in opt.name for sign in "/\\\0"):
-            raise UserError(f"--name '{opt.name}' cannot be a folder's name: use letters, digits, '-', '_' and '.'")
+        check_folder_name("--name", opt.name)
         opt.checkpoints_dir = str(Path(opt.checkpoints_dir).expanduser().absolute())
         opt.run_dir = str(Path(opt.checkpoints_dir) / opt.name)
         check_data_options(opt)

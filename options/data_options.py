@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import os
 from pathlib import Path
@@ -122,6 +123,15 @@ def dataset_name(text: str) -> str:
         return "auto"
     data.find_dataset(text)
     return text.lower()
+
+
+def find_mode(opt: argparse.Namespace) -> str:
+    """Return the layout of the data, recognised where it is ``auto``: it may have options of its own."""
+    if opt.dataset_mode == "auto" and opt.dataroot is not None and Path(opt.dataroot).is_dir():
+        asked = argparse.Namespace(**{**vars(opt), "panels": int(opt.panels)})
+        with contextlib.suppress(UserError):  # opening the data set says it again, after all flags are read
+            return data.detect_dataset(opt.dataroot, opt.phase, asked)
+    return opt.dataset_mode
 
 
 def check_data_options(opt: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ import argparse
 import math
 from collections.abc import Callable
 
-from util.errors import nearest
+from util.errors import UserError, nearest
 
 
 def whole_number(low: int, high: int | None = None, *, infinite: bool = False) -> Callable[[str], int | float]:
@@ -85,3 +85,13 @@ def _check(value, low, high):
 
 def _range(low, high) -> str:
     return f": it must be from {low} to {high}" if high is not None else f": it must be at least {low}"
+
+
+def check_folder_name(flag: str, name: str) -> None:
+    """Refuse a name that no folder can have, or that would lead out of the folder it is made in.
+
+    Raises:
+        UserError: with the flag.
+    """
+    if not name or name.startswith(".") or any(sign in name for sign in "/\\\0"):
+        raise UserError(f"{flag} '{name}' cannot be a folder's name: use letters, digits, '-', '_' and '.'")

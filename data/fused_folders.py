@@ -1,0 +1,131 @@
+"""Anybody's fused images: which file of a folder belongs to which pair of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+
+from data.check import measure_files
+from data.pairing import Pair, fold, index_unique, list_images, split_affix
+from util.errors import UserError, some
+
+# What people put before or behind a pair's name; a method's own name is looked for as well.
+FUSED_WORDS = ("fused", "fusion", "fuse", "f", "result", "results", "output", "out", "fake_B", "fake")
+_OURS = "_fused"  # what test.py writes: NAME_fused.png beside NAME_A.png and NAME_B.png
+
+
+@dataclass
+class FusedFolder:
+    """The pictures of one method.
+
+    Attributes:
+        method, folder: as they were given.
+        files: {pair's name: file}.
+        sizes: {pair's name: (width, height) in pixels}.
+        missing: names of the pairs that have no picture, or more than one that could be meant.
+        broken: a sentence for each file that is no whole image.
+        extra: file names that belong to no pair.
+    """
+
+    method: str
+    folder: Path
+    files: dict[str, Path] = field(default_factory=dict)
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    extra: list[str] = field(default_factory=list)
+
+    def resized(self, pairs: Sequence[Pair]) -> list[str]:
+        """Return, for each picture that has not its sources' size, what it has instead."""
+        return [
+            "{} ({}x{} for sources of {}x{})".format(pair.name, *self.sizes[pair.name], *pair.size)
+            for pair in pairs
+            if pair.name in self.sizes and self.sizes[pair.name] != pair.size
+        ]
+
+
+def find_fused(method: str, folder: Path, pairs: Sequence[Pair], check: str = "auto") -> FusedFolder:
+    """Find and check a method's picture of every pair.
+
+    A picture is called like the pair, or like one of its sources; then case, and then words such as ``_fused`` or the
+    method's name before or behind it, do not count. A finer rule comes before a coarser one, and none chooses between
+    two files. ``FOLDER/images`` of a test is understood, and so are sub-folders named like those of the sources.
+
+    Args:
+        method: the name by which ``--fused`` calls it.
+        pairs: of a data set, checked.
+        check: 'full' decodes every file, 'quick' reads headers and ends, 'auto' decides by their number.
+
+    Raises:
+        UserError: there is no such folder, or no picture in it belongs to any pair.
+    """
+    found = FusedFolder(method, folder)
+    if not folder.is_dir():
+        raise UserError(f"--fused {method}={folder}: no such folder")
+    groups = _group_files(folder, pairs)
+    if not any(files for _, files in groups):
+        raise UserError(f"--fused {method}={folder}: no image is in this folder")
+    for members, files in groups:
+        partners = _match(members, files, (*FUSED_WORDS, fold(method)))
+        found.files |= partners
+        taken = set(partners.values())
+        found.extra += [path.relative_to(folder).as_posix() for path in files if path not in taken]
+    if not found.files:
+        raise UserError(
+            f"--fused {method}={folder}: none of its {len(found.extra)} images ({some(found.extra, 3)}) is called like "
+            f"one of the {len(pairs)} pairs ({some((pair.name for pair in pairs), 3)}); a picture has the name of its "
+            "pair, or of one of its sources"
+        )
+    found.missing = [pair.name for pair in pairs if pair.name not in found.files]
+    names = {path: name for name, path in found.files.items()}
+    for path, finding in measure_files(names, check).items():
+        name = names[path]
+        if isinstance(finding, str):
+            found.broken.append(finding)
+            del found.files[name]
+        else:
+            found.sizes[name] = finding
+    return found
+
+
+def _group_files(folder: Path, pairs: Sequence[Pair]) -> list[tuple[Sequence[Pair], list[Path]]]:
+    """Return pairs with the files among which their pictures are to be looked for."""
+    if files := _without_sources(list_images(folder)):
+        return [(pairs, files)]
+    if (folder / "images").is_dir():
+        return [(pairs, _without_sources(list_images(folder / "images")))]
+    # MD/test/{CT-MRI,PET-MRI}/...: slices of two sets share their names, and a method's folder has the same two parts.
+    groups = []
+    for part in sorted(path for path in folder.iterdir() if path.is_dir()):
+        members = [pair for pair in pairs if fold(part.name) in map(fold, pair.a.parts)]
+        if members and (files := list_images(part)):
+            groups.append((members, files))
+    return groups
+
+
+def _without_sources(files: list[Path]) -> list[Path]:
+    """Leave out the copies of the sources and of the ground truth that a test keeps beside its pictures."""
+    stems = {path.stem for path in files}
+    ours = {stem.removesuffix(_OURS) for stem in stems if stem.endswith(_OURS)}
+    ours = {base for base in ours if f"{base}_A" in stems and f"{base}_B" in stems}
+    kept_beside = {f"{base}_{label}" for base in ours for label in ("A", "B", "GT")}
+    return [path for path in files if path.stem not in kept_beside]
+
+
+def _match(pairs: Sequence[Pair], files: Sequence[Path], words: tuple[str, ...]) -> dict[str, Path]:
+    def strip(path: Path) -> str:
+        base = split_affix(path.stem, words)
+        return fold(path.stem if base is None else base)
+
+    names = (lambda pair: pair.name, lambda pair: pair.a.stem, lambda pair: pair.b.stem)
+    rules = ((lambda path: path.stem, str), (lambda path: fold(path.stem), fold), (strip, fold))
+    partners: dict[str, Path] = {}
+    for (of_file, of_name), name in product(rules, names):
+        taken = set(partners.values())
+        candidates = index_unique((path for path in files if path not in taken), of_file)
+        left = [pair for pair in pairs if pair.name not in partners]
+        wanted = index_unique(left, lambda pair, name=name, of_name=of_name: of_name(name(pair)))
+        partners |= {pair.name: candidates[key] for key, pair in wanted.items() if key in candidates}
+    return partners
