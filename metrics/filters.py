@@ -86,6 +86,7 @@ def sobel(padded):
     """
     across = padded[..., 2:] - padded[..., :-2]
     down = padded[..., 2:, :] - padded[..., :-2, :]
-    horizontal = across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]
-    vertical = down[..., :-2] + 2 * down[..., 1:-1] + down[..., 2:]
-    return horizontal, vertical
+    # 1 2 1 is 1 1 twice.
+    across = across[..., :-1, :] + across[..., 1:, :]
+    down = down[..., :-1] + down[..., 1:]
+    return across[..., :-1, :] + across[..., 1:, :], down[..., :-1] + down[..., 1:]
