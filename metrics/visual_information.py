@@ -81,16 +81,15 @@ def _sum_scale(images, weights: tuple[float, ...]):
     """
     height, width = images[0].shape[-2:]
     size = len(weights)
-    sums = [_sum_strip(torch.stack([image[:, rows] for image in images], dim=1), weights)
-            for rows in window_strips(height, width, size)]  # fmt: skip
+    strips = window_strips(height, width, size)
+    sums = [_sum_strip(*(image[:, rows] for image in images), weights) for rows in strips]
     told, sent, fusion_told, fusion_sent = (torch.stack(strips).sum(dim=0) for strips in zip(*sums, strict=True))
     guards = (height - size + 1) * (width - size + 1) * TINY
     return told, sent, fusion_told + guards, fusion_sent + guards
 
 
-def _sum_strip(images, weights: tuple[float, ...]):
-    sources, fused = images[:, :2], images[:, 2:]
-    moments = slide(torch.cat([images, images * images, sources * fused], dim=1), weights)
+def _sum_strip(a, b, fused, weights: tuple[float, ...]):
+    moments = slide(torch.stack([a, b, fused, a * a, b * b, fused * fused, a * fused, b * fused], dim=1), weights)
     mean, square, product = moments[:, :3], moments[:, 3:6], moments[:, 6:]
     variance = torch.threshold_(square - mean * mean, FLAT, 0)
     covariance = product - mean[:, :2] * mean[:, 2:]
