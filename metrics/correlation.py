@@ -38,9 +38,9 @@ def correlations_of_differences(a, b, fused):
     between = covariance(joint_histogram(a, b))
     total = 0
     for source, other in ((a, b), (b, a)):
-        with_source = joint_histogram(source, fused)
-        total = total + pearson(covariance(with_source) - between, variance_of_difference(joint_histogram(other, fused)),
-                                variance(marginals(with_source)[0]))
+        joint = joint_histogram(source, fused)
+        spread = variance_of_difference(joint_histogram(other, fused))
+        total = total + pearson(covariance(joint) - between, variance(marginals(joint)[0]), spread)
     return total
 
 
