@@ -1,8 +1,10 @@
-"""What every page is made of: its head, its header, its assets, and safe links."""
+"""What every page is made of: its head, its header, its assets, its data, and safe links."""
 
 from __future__ import annotations
 
 import filecmp
+import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -10,11 +12,28 @@ from urllib.parse import quote
 from util.files import atomic_write
 
 ASSETS = Path(__file__).resolve().parent / "assets"
+# The style sheets and scripts by which a page shows rows of pictures and opens them, in the order of loading.
+PICTURE_ASSETS = (
+    "page.css", "rows.css", "viewer.css",
+    "parts.js", "help.js", "compare.js", "figures.js", "rows.js",
+    "panzoom.js", "viewer_pane.js", "viewer.js", "links.js",
+)  # fmt: skip
 
 
 def quote_path(relative: str) -> str:
     """Return a relative path as a URL: blanks, brackets, quotes, '#', '%' and letters of any script survive."""
     return "/".join(quote(part, safe="") for part in relative.split("/"))
+
+
+def link_to_scene(page: str, name: str, view: str = "") -> str:
+    """Return the link to a scene of a gallery: to its row, or with ``view`` to its pictures at full size.
+
+    Args:
+        page: the gallery's path relative to the page that holds the link.
+        name: the scene's.
+        view: "" or "all" (beside each other), "one", "slider" or "difference".
+    """
+    return f"{quote_path(page)}#scene={quote(name, safe='')}" + (f"&view={view}" if view else "")
 
 
 def copy_assets(folder: Path, names: Sequence[str]) -> None:
@@ -57,3 +76,34 @@ def start_page(title: str, kind: str, info: Mapping[str, str], assets: Sequence[
                     tags.dt(fact)
                     tags.dd(value)
     return page
+
+
+def add_data(html: str, key: str, value) -> str:
+    """Return a rendered page with a block of JSON at its end, for a script to read by its id ``key``."""
+    block = f'<script type="application/json" id="{key}">{to_json(value)}</script>\n'
+    return html.removesuffix("</body></html>") + block + "</body></html>"
+
+
+def to_json(value) -> str:
+    """Return JSON of one line that may stand in a page: nan and inf as text, no "<" that could end its block."""
+    text = json.dumps(_spell(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")  # JSON lets every letter be written as its number
+
+
+def _spell(value):
+    if isinstance(value, Mapping):
+        return {key: _spell(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_spell(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    return value
+
+
+def format_number(value: float) -> str:
+    """Return about five significant digits, so that columns line up: 7.4479, 28.797, 431.55, ∞, n/a."""
+    if math.isnan(value):
+        return "n/a"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return f"{value:.{4 if abs(value) < 10 else 3 if abs(value) < 100 else 2}f}"

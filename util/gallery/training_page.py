@@ -15,10 +15,13 @@ from contextlib import closing
 from pathlib import Path
 
 from util.files import atomic_write
-from util.gallery.parts import copy_assets, start_page
+from util.gallery.parts import PICTURE_ASSETS, copy_assets, start_page
 from util.run_log import AppendOnlyFile
 
-ASSETS = ("page.css", "uPlot.min.css", "uPlot.LICENSE.txt", "uPlot.iife.min.js", "lightbox.js", "training.js")
+ASSETS = (
+    "uPlot.min.css", "uPlot.LICENSE.txt", "uPlot.iife.min.js",
+    *PICTURE_ASSETS, "charts.css", "charts.js", "training.js",
+)  # fmt: skip
 DATA_BLOCK = '<script type="text/plain" id="records">\n'  # a script that no browser runs: its text is kept as it is
 
 
@@ -104,11 +107,11 @@ def _finite(value):
 
 
 _BODY = """\
-<div class="bar find">
+<div class="bar"><div class="line">
 <output id="status" role="status"></output>
 <label class="refresh"><input type="checkbox" id="refresh"> refresh every 30 s</label>
-</div>
+</div></div>
 <section class="charts" id="charts" aria-label="curves"></section>
-<main id="epochs"></main>
+<main id="scenes"></main>
 <p class="nothing" id="nothing" hidden>Nothing is here yet: images and curves come as the training goes on.</p>
 """

@@ -7,7 +7,9 @@ import math
 
 import pytest
 from PIL import Image
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from util.errors import RunError
@@ -50,7 +52,7 @@ def read_lines(page: TrainingPage) -> list[str]:
 
 
 def epochs_shown(browser) -> list[str]:
-    return [head.text.split()[1] for head in browser.find_elements(By.CSS_SELECTOR, "#epochs h2")]
+    return [head.text.split()[1] for head in browser.find_elements(By.CSS_SELECTOR, "#scenes h2")]
 
 
 def test_a_save_costs_the_same_after_a_thousand_epochs(tmp_path):
@@ -80,18 +82,12 @@ def test_the_page_shows_newest_first_and_draws_curves(tmp_path, browser, failed_
 
     assert browser.find_element(By.TAG_NAME, "h1").text == "PMF <R2GAN> & co"
     assert browser.find_element(By.ID, "status").text == "epoch 45, 3,601 images, 451 updates"
-    shown = epochs_shown(browser)
-    assert shown[:3] == ["45", "44", "43"] and len(shown) < 45, "the newest first, the old ones later"
-    assert len(browser.find_elements(By.CSS_SELECTOR, "#epochs section:first-child img")) == 1
-
-    def all_are_shown_after_scrolling(_) -> bool:
-        browser.execute_script("scrollTo(0, document.body.scrollHeight)")
-        return len(epochs_shown(browser)) == 45
-
-    WebDriverWait(browser, 20).until(all_are_shown_after_scrolling)
-    assert epochs_shown(browser) == [str(epoch) for epoch in range(45, 0, -1)]
-    last = browser.find_elements(By.CSS_SELECTOR, "#epochs img")[-1]
-    WebDriverWait(browser, 10).until(lambda _: browser.execute_script("return arguments[0].naturalWidth", last) == 32)
+    assert epochs_shown(browser) == [str(epoch) for epoch in range(45, 0, -1)], "the newest first"
+    rows = browser.find_elements(By.CSS_SELECTOR, ".scene")
+    assert len(rows[0].find_elements(By.TAG_NAME, "img")) == 1
+    assert not rows[-1].find_elements(By.TAG_NAME, "img"), "pictures come as one gets there"
+    browser.execute_script("arguments[0].scrollIntoView()", rows[-1])
+    WebDriverWait(browser, 10).until(lambda _: widths_of(browser, rows[-1]) == [32, 32, 32])
 
     titles = [chart.text.split("\n")[0] for chart in browser.find_elements(By.CSS_SELECTOR, ".chart")]
     assert titles[:3] == ["Losses", "Learning rate", "Validation SSIM_GT"]
@@ -107,6 +103,10 @@ def test_the_page_shows_newest_first_and_draws_curves(tmp_path, browser, failed_
     assert failed_requests(browser) == []
 
 
+def widths_of(browser, row) -> list[int]:
+    return browser.execute_script("return [...arguments[0].querySelectorAll('img')].map((i) => i.naturalWidth)", row)
+
+
 def count_coloured(browser) -> int:
     """The number of pixels of the first chart that are far from gray."""
     return browser.execute_script("""
@@ -120,14 +120,46 @@ def count_coloured(browser) -> int:
         return count;""")
 
 
-def test_lightbox_works_here_too(tmp_path, browser):
+def test_the_viewer_goes_through_the_epochs_at_one_place(tmp_path, browser):
     draw_images(tmp_path, 2)
     page = TrainingPage(tmp_path, "run", INFO)
     add_epoch(page, 1)
     add_epoch(page, 2)
     browser.get(page.path.as_uri())
     browser.find_elements(By.CSS_SELECTOR, "a[data-label]")[1].click()
-    assert browser.find_element(By.CSS_SELECTOR, "dialog[open] p").text == "epoch 2 · B"
+    title = browser.find_element(By.CSS_SELECTOR, ".viewer h2")
+    assert title.text == "Epoch 2"
+    browser.switch_to.active_element.send_keys("+", "+", Keys.PAGE_DOWN)
+    assert title.text == "Epoch 1"
+    assert browser.find_element(By.CSS_SELECTOR, ".viewer .zoom").text == "156 %"
+    pictures = browser.find_elements(By.CSS_SELECTOR, ".pane > .area > .layer:first-child img")
+    assert [picture.get_attribute("alt") for picture in pictures] == [f"{label} of Epoch 1" for label in LABELS]
+
+
+def test_a_link_leads_to_an_epoch(tmp_path, browser):
+    draw_images(tmp_path, 30)
+    page = TrainingPage(tmp_path, "run", INFO)
+    for epoch in range(1, 31):
+        add_epoch(page, epoch)
+    browser.get(page.path.as_uri() + "#scene=Epoch%203")
+    assert browser.find_element(By.CSS_SELECTOR, ".scene.marked h2").text.startswith("Epoch 3 ")
+
+
+def test_a_curve_zooms_by_dragging_and_back_by_a_double_click(tmp_path, browser):
+    page = TrainingPage(tmp_path, "run", INFO)
+    for epoch in range(1, 41):
+        page.add_losses(losses(epoch))
+    browser.get(page.path.as_uri())
+    over = browser.find_element(By.CSS_SELECTOR, ".chart .u-over")
+    before = over.screenshot_as_png
+    drag = ActionChains(browser).move_to_element_with_offset(over, -100, 0).click_and_hold()
+    drag.move_by_offset(150, 0).release().perform()
+    ActionChains(browser).move_to_element(browser.find_element(By.TAG_NAME, "h1")).perform()
+    zoomed = over.screenshot_as_png
+    assert zoomed != before
+    ActionChains(browser).double_click(over).perform()
+    ActionChains(browser).move_to_element(browser.find_element(By.TAG_NAME, "h1")).perform()
+    assert over.screenshot_as_png == before
 
 
 def test_a_torn_last_line_costs_one_record_and_is_cut_off_at_the_next_start(tmp_path, browser):
@@ -190,7 +222,7 @@ def test_names_and_numbers_that_could_break_the_page(tmp_path, browser):
     browser.get(page.path.as_uri())
     assert "broken" not in browser.title
     assert browser.find_element(By.TAG_NAME, "figcaption").text == label
-    image = browser.find_element(By.CSS_SELECTOR, "#epochs img")
+    image = browser.find_element(By.CSS_SELECTOR, "#scenes img")
     browser.execute_script("arguments[0].scrollIntoView()", image)
     WebDriverWait(browser, 10).until(lambda _: browser.execute_script("return arguments[0].naturalWidth", image) == 32)
     assert browser.get_log("browser") == []
@@ -208,7 +240,7 @@ def test_refreshing_survives_a_reload(tmp_path, browser):
     add_epoch(page, 1)
     browser.get(page.path.as_uri())
     browser.find_element(By.ID, "refresh").click()
-    assert browser.current_url.endswith("#refresh")
+    assert browser.current_url.endswith("#refresh=on")
     browser.refresh()
     assert browser.find_element(By.ID, "refresh").is_selected()
     browser.find_element(By.ID, "refresh").click()
