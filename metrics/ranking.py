@@ -38,7 +38,7 @@ class Comparison:
         pairs: {(method, other): p of Nemenyi's test}, each pair once, in the order of ``methods``.
         groups: the largest sets of methods that do not differ, best first, each in the order of average ranks; a method
             that differs from all others is in none.
-        sentence: the outcome in words.
+        sentence: the test's outcome in words; ``verdict`` goes on with Nemenyi's.
     """
 
     test: str
@@ -56,6 +56,15 @@ class Comparison:
     def differ(self) -> bool:
         """Whether the test finds that the methods are not all equal."""
         return self.p < ALPHA
+
+    @property
+    def verdict(self) -> str:
+        """The outcome in words, with the methods that do not differ."""
+        if not self.pairs or not self.differ:
+            return self.sentence
+        groups = "; ".join(f"{_join(group)} do not differ" for group in self.groups)
+        return (f"{self.sentence} Nemenyi's test (critical difference {self.critical_difference:.3g}): "
+                f"{groups or 'every two methods differ'}.")
 
 
 @dataclass(frozen=True)
@@ -177,8 +186,7 @@ def _compare_two(methods: tuple[str, str], losses: np.ndarray, means: dict[str, 
     # The signed ranks say which is better: more images may speak for the other, each by little.
     first_is_worse = (rankdata(abs(differences)) * np.sign(differences)).sum() > 0
     better, other = reversed(methods) if first_is_worse else methods
-    outcome = f"{_quote(better)} is better than {_quote(other)}" if p < ALPHA else \
-        f"{_join(methods)} do not differ at {ALPHA:.0%}"
+    outcome = f"{better!r} is better than {other!r}" if p < ALPHA else f"no difference is found at {ALPHA:.0%}"
     return Comparison("Wilcoxon", methods, len(losses), means, statistic, p, groups=() if p < ALPHA else (methods,),
                       sentence=f"Wilcoxon's signed ranks (two methods; Friedman's test needs three) over {len(losses)} "
                                f"images: W = {statistic:.4g}, {_format_p(p)}: {outcome}.")
@@ -193,13 +201,9 @@ def _compare_many(methods: tuple[str, ...], ranks: np.ndarray, means: dict[str, 
     order = sorted(methods, key=means.get)
     pairs = _pair_probabilities(methods, means, images)
     groups = _groups(order, means, distance) if p < ALPHA else (tuple(order),)
-    opening = f"Friedman's test over {images} images: χ² = {statistic:.4g}, {_format_p(p)}: "
-    if p >= ALPHA:
-        sentence = opening + f"no difference between the methods is found at {ALPHA:.0%}."
-    else:
-        alike = "; ".join(f"{_join(group)} do not differ" for group in groups) or "all methods differ from each other"
-        sentence = opening + (f"the methods differ. Nemenyi's test at {ALPHA:.0%} (critical difference "
-                              f"{distance:.3g}): {alike}.")
+    outcome = "the methods differ" if p < ALPHA else f"no difference between the methods is found at {ALPHA:.0%}"
+    sentence = f"Friedman's test over {images} images: χ² = {statistic:.4g} ({count - 1} degrees of freedom), " \
+               f"{_format_p(p)}: {outcome}."
     return Comparison("Friedman", methods, images, means, statistic, p, distance, pairs, groups, sentence)
 
 
@@ -245,10 +249,5 @@ def _format_p(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
 
 
-def _quote(name: str) -> str:
-    return f"'{name}'" if " " in name else name
-
-
 def _join(names: Sequence[str]) -> str:
-    quoted = [_quote(name) for name in names]
-    return f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+    return f"{', '.join(map(repr, names[:-1]))} and {names[-1]!r}"

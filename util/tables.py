@@ -22,7 +22,7 @@ COLUMNS, COLUMNS_WITH_STD = 8, 5  # metrics side by side on a printed page
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': "''", "`": "{`}", "-": "{-}",  # no ligature
+    "|": r"\textbar{}", '"': "''", "`": "{`}",
     "[": "{[}", "*": "{*}",  # after the end of a row they would be its argument
     "±": r"$\pm$", "×": r"$\times$", "∞": r"$\infty$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$",
 }  # fmt: skip
@@ -35,14 +35,19 @@ class Cell:
     Attributes:
         mean: "7.448", "∞" or "n/a".
         std: the standard deviation with as many decimals; "" where there is none.
-        count: how many images stand behind it.
+        summary: the numbers behind them (``ScoreTable.summary``).
         place: 1 for the best of the metric, 2 for the second best, else 0; also 0 where all methods are equal.
     """
 
     mean: str
     std: str
-    count: int
+    summary: dict[str, float]
     place: int
+
+    @property
+    def count(self) -> int:
+        """How many images stand behind the mean."""
+        return self.summary["count"]
 
 
 def format_table(table: ScoreTable) -> dict[tuple[str, str], Cell]:
@@ -59,7 +64,7 @@ def format_table(table: ScoreTable) -> dict[tuple[str, str], Cell]:
         places = _places(metric, {method: summary["mean"] for method, summary in summaries.items()}, texts)
         for method, summary in summaries.items():
             std = "" if math.isnan(summary["std"]) else _format(summary["std"], decimals)
-            cells[method, metric.name] = Cell(texts[method], std, summary["count"], places[method])
+            cells[method, metric.name] = Cell(texts[method], std, summary, places[method])
     return cells
 
 
@@ -163,7 +168,7 @@ def escape_markdown(text: str) -> str:
 
 def escape_latex(text: str) -> str:
     """Return text that LaTeX shows letter by letter, also at the start of a table's row."""
-    return "".join(_LATEX.get(letter, letter) for letter in _one_line(text))
+    return "".join(_LATEX.get(letter, letter) for letter in _one_line(text)).replace("--", "-{}-{}")  # no dash
 
 
 def _one_line(text: str) -> str:
@@ -275,7 +280,7 @@ def _method(table: ScoreTable, ranking: Ranking, method: str) -> dict:
 
 def _comparison(outcome: Comparison) -> dict:
     pairs = [{"methods": pair, "p": p} for pair, p in outcome.pairs.items()]
-    return {**vars(outcome), "pairs": pairs}
+    return {**vars(outcome), "pairs": pairs, "sentence": outcome.verdict}
 
 
 def _strict(value):

@@ -46,7 +46,8 @@ def test_worked_example_in_print():
     assert critical_difference(4, 14) == pytest.approx(1.25, abs=0.005)
     assert critical_difference(4, 14, alpha=0.10) == pytest.approx(1.12, abs=0.005)
     assert outcome.critical_difference == critical_difference(4, 14)
-    assert outcome.differ
+    assert outcome.differ and "(3 degrees of freedom), p = 0.0167: the methods differ." in outcome.sentence
+    assert outcome.verdict.endswith("'C4.5+m+cf', 'C4.5+m', 'C4.5+cf' and 'C4.5' do not differ.")
     # At 5 % Nemenyi's test finds no pair apart: 3.143 - 1.964 = 1.18 < 1.25.
     assert outcome.groups == (("C4.5+m+cf", "C4.5+m", "C4.5+cf", "C4.5"),)
 
@@ -130,18 +131,18 @@ def test_two_methods_are_compared_by_wilcoxon():
     outcome = compare(["a", "b c"], losses)
     statistic, p = stats.wilcoxon(losses[:, 0], losses[:, 1])
     assert outcome.test == "Wilcoxon" and (outcome.statistic, outcome.p) == (statistic, p)
-    assert "two methods" in outcome.sentence and "a is better than 'b c'" in outcome.sentence
+    assert "two methods" in outcome.sentence and "'a' is better than 'b c'" in outcome.sentence
     assert outcome.groups == () and math.isnan(outcome.critical_difference)
     alike = compare(["a", "b"], np.array([[0.0, 1.1], [1.0, 0.0]] * 9))
-    assert alike.groups == (("a", "b"),) and "do not differ at 5%" in alike.sentence
+    assert alike.groups == (("a", "b"),) and "no difference is found at 5%" in alike.sentence
     # Fewer images speak for b, but by so much more that the signed ranks do too.
     few = compare(["a", "b"], np.array([[0.0, 0.01 * n] for n in range(1, 16)] + [[9.0 + n, 0.0] for n in range(14)]))
-    assert few.p < ALPHA and "b is better than a" in few.sentence
+    assert few.p < ALPHA and "'b' is better than 'a'" in few.sentence
 
 
 def test_infinite_scores_are_compared():
     two = compare(["a", "b"], np.array([[-math.inf, -30.0], [-math.inf, -math.inf]] * 8))
-    assert two.p < ALPHA and "a is better than b" in two.sentence
+    assert two.p < ALPHA and "'a' is better than 'b'" in two.sentence
     many = compare(["a", "b", "c"], np.array([[-math.inf, -30.0, -20.0]] * 8))
     assert many.average_ranks == {"a": 1, "b": 2, "c": 3} and many.differ
 

@@ -132,6 +132,7 @@ def test_more_metrics_than_a_page_is_wide_go_to_further_tables(tmp_path):
 
 def test_latex_has_no_letter_that_it_would_take_for_a_command(tmp_path):
     assert escape_latex("a_b%") == r"a\_b\%"
+    assert escape_latex("---a-b") == "-{}-{}-a-b"
     assert escape_latex("\\x{y}") == r"\textbackslash{}x\{y\}"
     assert escape_markdown("a|b_c") == r"a\|b\_c"
     table = make_table([EN], {name: [float(number)] for number, name in enumerate(HOSTILE)})
@@ -142,7 +143,7 @@ def test_latex_has_no_letter_that_it_would_take_for_a_command(tmp_path):
         assert row.endswith(r" \\") and len(re.findall(r"(?<!\\)&", row)) == 1
         name = re.sub(r"\\(textbackslash|textasciitilde|textasciicircum|textless|textgreater|textbar)\{\}|\\[{}$&#_%]",
                       "", row[:row.rindex("&")])
-        name = re.sub(r"\{([-`\[\]*])\}", "", name)
+        name = re.sub(r"\{[`\[*]?\}", "", name)
         assert not re.search(r"[\\{}$&#_%~^\[*]", name), row
     assert text.split("\n")[1] == "% a line with a break \\end{table}"
     # Every group and environment is closed.
