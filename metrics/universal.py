@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from metrics.filters import box_mean, gaussian_mean, gaussian_weights, window_strips
 from metrics.registry import metric
 from metrics.shared import shared
+from metrics.structural import C1, C2, SIGMA, WINDOW
 from util.lazy import torch
 
 # Below the variance of a window with one pixel off by one level, above the rounding of one without any.
@@ -42,7 +43,7 @@ class Index:
 
 
 UNIVERSAL = Index(8, lambda images: box_mean(images, 8), (1e-6 * 255) ** 2, (1e-6 * 255) ** 2)
-SSIM = Index(11, lambda images: gaussian_mean(images, 11, 1.5), (0.01 * 255) ** 2, (0.03 * 255) ** 2)
+SSIM = Index(WINDOW, lambda images: gaussian_mean(images, WINDOW, SIGMA), C1, C2)
 CVEJIC = Index(7, lambda images: gaussian_mean(images, 7, 1.5), 2e-16, 2e-16)
 CVEJIC_NOISY = Index(7, lambda images: _paired_gaussian_mean(images, 7, 1.5), 2e-16, 2e-16)
 
@@ -176,13 +177,13 @@ def yang_quality(a, b, fused):
 
 
 @metric(name="Q_S_ssim", title="Piella's quality index on SSIM", direction="up", low=-1, high=1, needs="sources",
-        formula=_Q_S, source=_PIELLA, variant=f"{_SSIM}; {_FLAT_NOTE}", smallest=11, compat=True)
+        formula=_Q_S, source=_PIELLA, variant=f"{_SSIM}; {_FLAT_NOTE}", smallest=WINDOW, compat=True)
 def piella_quality_ssim(a, b, fused):
     return piella(a, b, fused, SSIM, False)[0]
 
 
 @metric(name="Q_W_ssim", title="Piella's weighted quality index on SSIM", direction="up", low=-1, high=1,
-        needs="sources", formula=_Q_W, source=_PIELLA, variant=f"{_SSIM}; {_FLAT_NOTE} and c = 1/2", smallest=11,
+        needs="sources", formula=_Q_W, source=_PIELLA, variant=f"{_SSIM}; {_FLAT_NOTE} and c = 1/2", smallest=WINDOW,
         compat=True)
 def weighted_quality_ssim(a, b, fused):
     return piella(a, b, fused, SSIM, False)[1]
@@ -190,14 +191,14 @@ def weighted_quality_ssim(a, b, fused):
 
 @metric(name="Q_Wedge_ssim", title="Piella's weighted quality index on the SSIM of edges alone", direction="up", low=-1,
         high=1, needs="sources", formula="Q_W_ssim(A', B', F'), X' = length of the Prewitt gradient", source=_PIELLA,
-        variant=f"{_SSIM}; what MEFB prints as Qw; zero border", smallest=11, compat=True)
+        variant=f"{_SSIM}; what MEFB prints as Qw; zero border", smallest=WINDOW, compat=True)
 def edge_quality_ssim(a, b, fused):
     return piella(a, b, fused, SSIM, True)[1]
 
 
 @metric(name="Q_E_ssim", title="Piella's edge-dependent quality index on SSIM", direction="up", low=-1, high=1,
         needs="sources", formula="Q_W_ssim(A, B, F) Q_W_ssim(A', B', F'), X' = length of the Prewitt gradient",
-        source=_PIELLA, variant=f"{_SSIM}; zero border", smallest=11, compat=True)
+        source=_PIELLA, variant=f"{_SSIM}; zero border", smallest=WINDOW, compat=True)
 def edge_dependent_quality_ssim(a, b, fused):
     return piella(a, b, fused, SSIM, False)[1] * piella(a, b, fused, SSIM, True)[1]
 
