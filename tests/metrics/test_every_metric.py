@@ -87,7 +87,9 @@ def test_limits():
 @pytest.mark.parametrize("name", metric_names())
 def test_a_batch_scores_as_its_images_one_by_one(name):
     judge = find_metric(name)
-    stacks = {"a": (draw(1), draw(2)), "b": (draw(5), draw(6)), "fused": (draw(3), draw(4)), "gt": (draw(7), draw(8))}
+    height = max(48, judge.smallest + 11)
+    scenes = [draw(seed, height, height - 11) for seed in range(1, 9)]
+    stacks = {"a": scenes[0:2], "b": scenes[4:6], "fused": scenes[2:4], "gt": scenes[6:8]}
     chosen = {label: torch.from_numpy(np.stack(stacks[label])).double() for label in ARGUMENTS[judge.needs]}
     together = judge.function(**chosen)
     assert together.shape == (2,) and together.dtype == torch.float64
