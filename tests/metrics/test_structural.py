@@ -102,7 +102,7 @@ def mef_by_patches(a, b, fused) -> float:
 
 
 def test_mef_ssim_by_its_patches():
-    a, b, fused = (draw(seed, 44, 48) for seed in (1, 2, 3))
+    a, b, fused = (draw(seed, 48, 56) for seed in (1, 2, 3))
     fused = (fused // 2 + np.maximum(a, b) // 2).astype(np.uint8)
     expected, images = 1, (a.astype(float), b.astype(float), fused.astype(float))
     weights = np.array((0.0448, 0.2856, 0.3001))
@@ -118,16 +118,16 @@ def test_an_inverse_structure_has_no_mef_ssim(capsys):
     assert "MEF_SSIM is nan: the mean at one scale is negative" in capsys.readouterr().err
 
 
-NAMES = ("SSIM", "MS_SSIM", "MEF_SSIM", "Q_S", "Q_W", "Q_E", "Q_C", "Q_Y", "Q_E_ssim", "Q_C_compat", "Qabf",
+NAMES = ("SSIM", "MEF_SSIM", "Q_S", "Q_W", "Q_E", "Q_C", "Q_Y", "Q_E_ssim", "Q_C_compat", "Qabf",
          "Qabf_tie1", "Q_G", "Q_G_nowrap", "Q_SF", "Qabf_petrovic", "Labf", "Nabf", "Nabf_petrovic", "Q_M")
 
 
 def test_strips_give_what_the_whole_image_gives(monkeypatch):
-    images = [draw(seed, 421, 180) for seed in (1, 2, 3)]
+    images = [draw(seed, 131, 60) for seed in (1, 2, 3)]
     images[0][50:90] = 255
     chosen = [find_metric(name) for name in NAMES]
     values = score(chosen, *images)
-    for pixels in (1, 7000, 1 << 30):
+    for pixels in (1, 900, 1 << 30):
         monkeypatch.setattr(sharing, "STRIP", pixels)
         monkeypatch.setattr("metrics.filters.STRIP", pixels)
         again = score(chosen, *images)
