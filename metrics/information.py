@@ -52,7 +52,7 @@ def normalised_mutual_information(a, b, fused):
 @metric(name="CE", title="cross entropy", direction="down", low=-1 / (math.e * math.log(2)), high=math.inf, unit="bit",
         needs="sources",
         formula="mean over S = A, B of sum p_S(k) log2(p_S(k) / p_F(k)) over levels k that both S and F have",
-        source="a Kullback-Leibler divergence; as VIFB has it: Zhang, Ye, Xiao, CVPR Workshops 2020",
+        source="Bulanon, Burks, Alchanatis, Biosystems Engineering 103(1), 2009; as VIFB computes it",
         variant="the mean of both sources (not the root mean square); levels that one image lacks are left out, so "
                 "that a fused image with few levels may score too well, even below 0",
         aliases=("CrossEntropy",))
@@ -71,7 +71,7 @@ def divergence(source, fused):
         high=1, needs="sources",
         formula="1 + sum_i (l_i/3) log256(l_i/3), l_i the eigenvalues of [[1, AB, AF], [AB, 1, BF], [AF, BF, 1]] with "
                 "XY = I(X;Y) / 8 bit",
-        source="Wang, Shen, Zhang, Zhang, Measurement 41(6), 2008",
+        source="Wang, Shen, Jin, in: Stathaki (ed.), Image Fusion: Algorithms and Applications, 2008",
         variant="I(X;Y) of the 256x256 histogram, without ranks; values lie between 0.80 and 0.95: compare four digits")
 def nonlinear_correlation(a, b, fused):
     matrix = torch.ones(len(fused), 3, 3, dtype=torch.float64, device=fused.device)

@@ -35,7 +35,57 @@ class Protocol:
 
 
 OWN = Protocol("fuselab", "FuseLab's definitions", verified="the canonical values of docs/metrics.md")
-_protocols = {OWN.name: OWN}
+
+# A metric is listed where FuseLab's value was compared with that of the benchmark's own code on the same gray images
+# (tests/metrics/test_protocols.py); what else the benchmark prints is left out.
+_PUBLISHED = (
+    Protocol(
+        "vifb", "VIFB's definitions", "AG,CE,EI,EN,MI_nats,PSNR_vifb,Qabf,Q_CB,Q_CV,RMSE_vifb,SF,SSIM_sum,SD",
+        channels=True,
+        verified="all 13 metrics, on gray images, to 2e-9 or better (Q_CB 5e-7); of colour pictures VIFB takes SF "
+                 "across the seams between channels, which is not reproduced",
+    ),
+    Protocol(
+        "mefb", "MEFB's definitions",
+        "AG,CE,EI,EN,PSNR_vifb,Qabf,Q_CV,SF,SD,Q_MI,Q_NCIE,Q_TE_cvejic_compat,Q_P,Q_Wedge_ssim,MEF_SSIM,VIFF",
+        verified="16 of 20 metrics, on gray images, to 2e-9 or better; left out: Q_CB (4e-4 apart by rounding ties), "
+                 "Q_C and Q_Y (noise in flat windows), FMI (not compared)",
+    ),
+    Protocol(
+        "tang-2022", "Definitions of Tang's scripts before October 2023",
+        "EN,SF_unit,SD_uint8,PSNR_tang,MSE_unit,MI_tang,VIF_uint8,AG,CC,SCD",
+        verified="the authors' own Metric_TNO.xlsx, to all printed digits; left out: Qabf (6e-5 apart), SSIM, MS_SSIM, "
+                 "FMI and Nabf (not in that table)",
+    ),
+    Protocol(
+        "tang-2024", "Definitions of Tang's scripts since October 2023",
+        "EN,SF_mean,SD,PSNR_tang,MSE_unit,MI_tang,VIF,AG,CC,SCD,Qabf,SSIM_matlab_L1,Nabf_tang",
+        verified="13 of 17 metrics, to 2e-12 or better; left out: three FMI and MS_SSIM (not compared; it is MEF_SSIM)",
+    ),
+    Protocol(
+        "cddfuse", "CDDFuse's definitions",
+        "EN,SD,SF_mean,AG_mean,MI_nats,MSE,CC,PSNR_maxF,SCD,VIF,Qabf,SSIM_cddfuse",
+        verified="all 12 metrics, to 2e-7, the precision of its float32 arrays (SSIM 1e-5, as with scikit-image before "
+                 "0.19); its VIFF is VIF",
+    ),
+    Protocol(
+        "liu", "Definitions of Liu's toolbox of 2012",
+        "Q_MI,Q_TE_compat,Q_TE_cvejic_compat,Q_NCIE,Q_G,Q_M_liu,Q_SF,Q_P,Q_S_ssim,Q_W_ssim,Q_CV,Q_CB",
+        verified="12 metrics, to 2e-12 or better (Q_CB 5e-7); left out: Q_C and Q_Y (noise or nan in flat windows), "
+                 "Q_E (it stops with an error)",
+    ),
+    Protocol(
+        "mfif", "Definitions of Yu Liu's MFIF scripts", "Q_MI,Q_NCIE,Q_P,Q_S,Q_W,Q_E,Q_CV,Q_CB",
+        verified="8 metrics, to 2e-12 or better (Q_CB 5e-7); left out: Q_G (Qabf within 4e-3), Q_Y (noise in flat "
+                 "windows)",
+    ),
+    Protocol(
+        "nestfuse", "NestFuse's definitions", "EN,MI_2EN,SD_nestfuse,SSIM_matlab",
+        verified="4 of 7 metrics, to 2e-12 or better; left out: two FMI (not compared), VIF of steerable pyramids (not "
+                 "offered)",
+    ),
+)  # fmt: skip
+_protocols = {protocol.name: protocol for protocol in (OWN, *_PUBLISHED)}
 
 
 def protocol_names() -> list[str]:

@@ -81,7 +81,7 @@ def definition(fused):
 @metric(name="EI", title="edge intensity", direction="up", low=0, high=255 * math.sqrt(20), unit="gray levels",
         needs="fused",
         formula="mean sqrt(Sx^2 + Sy^2), S the Sobel responses",
-        source="as VIFB has it: Zhang, Ye, Xiao, CVPR Workshops 2020",
+        source="the mean strength of Sobel edges; as VIFB computes it",
         variant="the border pixel repeated outwards (zeros outside give up to 45 % more)")
 def edge_intensity(fused):
     padded = torch.nn.functional.pad(fused, (1, 1, 1, 1), mode="replicate")

@@ -35,7 +35,7 @@ def _information(joint, of_first, of_second, order: float):
 @metric(name="Q_TE", title="Tsallis mutual information of Nava", direction="up", low=0, high=math.inf, needs="sources",
         formula="[I_q(A,F) + I_q(B,F)] / [H_q(A) + H_q(B) - I_q(A,B)], q = 0.43137, "
                 "I_q = [1 - sum p_xy^q / (p_x p_y)^(q-1)] / (1-q)",
-        source="Nava, Escalante-Ramirez, Cristobal, Proc. SPIE 6944, 2008",
+        source="Nava, Cristobal, Escalante-Ramirez, SPIE Newsroom, 2007",
         variant="the formula; code in circulation gives numbers of another size (Q_TE_compat)",
         undefined="both sources are flat")
 def nava(a, b, fused):
