@@ -65,8 +65,8 @@ def _mean_score(a, b, fused):
     totals = []
     for images in zip(a, b, fused, strict=True):
         total = fused.new_zeros(())
-        # Some hundred numbers belong to a window: a sixteenth of the usual strip stays in the cache.
-        for start, stop in row_strips(rows, 16 * width):
+        # Some hundred numbers belong to a window, so a strip is an eighth of the usual one.
+        for start, stop in row_strips(rows, 8 * width):
             window_a, window_b, window_fused = (_windows(image[start:stop + 2]).flatten(1) for image in images)
             total += _window_scores(torch.stack([window_a, window_b], dim=1), window_fused[:, None]).sum()
         totals.append(total / (2 * rows * width))
@@ -87,43 +87,42 @@ def _window_scores(source, fused):
     """
     equal = (source == fused).all(0)
     p, q = _distribution(source), _distribution(fused)
-    spread_p, spread_q = (p * p).sum(0) - 1 / _PLACES, (q * q).sum(0) - 1 / _PLACES
-    informative = (spread_p > 1e-3) & (spread_q > 1e-3)  # 0 for a flat window, at least 1/72 for any other
-    correlation = ((p * q).sum(0) - 1 / _PLACES) / (spread_p * spread_q).clamp_min(_TINY).sqrt()
-    entropies = _minus_plogp(p).sum(0) + _minus_plogp(q).sum(0)
-    deviations = _deviation(p) * _deviation(q)
+    square_p, square_q = (p * p).sum(0) - 1 / _PLACES, (q * q).sum(0) - 1 / _PLACES  # negative for a flat window only
+    correlation = ((p * q).sum(0) - 1 / _PLACES) / (square_p * square_q).sqrt()
+    entropies = -(_plogp(p).sum(0) + _plogp(q).sum(0))
 
     # Frechet's lower bound is the upper one of the same places in reverse: below, correlations are positive.
     p = torch.where(correlation < 0, p.flip(0), p)
-    shared_mass, cell_p, cell_q, covariance = _upper_bound(p, q.expand_as(p))
-    weight = torch.where(covariance > 0, correlation.abs() * deviations / covariance.clamp_min(_TINY), 0)
+    (mean_p, deviation_p), (mean_q, deviation_q) = _place(p), _place(q)
+    mass, place_p, place_q = _upper_bound(p, q.expand_as(p))
+    covariance = (mass * place_p).mul_(place_q).sum(0) - mean_p * mean_q
+    weight = torch.where(covariance > 0, correlation.abs() * deviation_p * deviation_q / covariance, 0)
     # The joint distribution is weight * bound + (1 - weight) * p q. The bound is 0 in all but 17 of the 81 cells, and
     # the entropy of the product is known: only the 17 have to be replaced in it.
     rest = 1 - weight
-    independent = rest * cell_p * cell_q
-    joint = independent + weight * shared_mass
-    joint_entropy = (rest * entropies + _minus_plogp(rest)
-                     + (_minus_plogp(joint) - _minus_plogp(independent)).sum(0))
-    score = 2 * (entropies - joint_entropy) / entropies.clamp_min(_TINY)
-    return torch.where(equal, 1.0, torch.where(informative & (entropies > 0), score, 0.0))
+    independent = _look_up(p, place_p).mul_(_look_up(q.expand_as(p), place_q)).mul_(rest)
+    joint = mass.mul_(weight).add_(independent)
+    information = entropies - rest * entropies + _plogp(rest) + _plogp(joint).sub_(_plogp(independent)).sum(0)
+    informative = (square_p > 0) & (square_q > 0) & (entropies > 0)
+    return torch.where(equal, 1.0, torch.where(informative, 2 * information / entropies, 0.0))
 
 
 def _distribution(windows):
-    """Rescale each window to be 0 at its lowest pixel and to sum to 1; a flat window is uniform."""
+    """Rescale each window to be 0 at its lowest pixel and to sum to 1; a flat window gives zeros."""
     height = windows - windows.amin(0)
-    total = height.sum(0)
-    return torch.where(total > 0, height / total.clamp_min(_TINY), 1 / _PLACES)
+    return height.div_(height.sum(0).clamp_min_(_TINY))
 
 
-def _minus_plogp(p):
+def _plogp(p):
     # A mixture may extrapolate beyond its bound (weight > 1): cells below 0 count with the logarithm of their size.
-    return -p * p.abs().clamp_min(_TINY).log()
+    return p.abs().clamp_min_(_TINY).log_().mul_(p)
 
 
-def _deviation(p):
-    """Standard deviation of the place, 1 to 9, that is drawn from the distribution."""
-    place = torch.arange(_PLACES, dtype=p.dtype, device=p.device)[:, None, None] - _PLACES // 2
-    return ((place**2 * p).sum(0) - (place * p).sum(0).square()).clamp_min(0).sqrt()
+def _place(p):
+    """Mean and standard deviation of the place, 0 to 8, that is drawn from the distribution."""
+    place = torch.arange(_PLACES, dtype=p.dtype, device=p.device)[:, None, None]
+    mean = (place * p).sum(0)
+    return mean, ((place**2 * p).sum(0) - mean.square()).clamp_min_(0).sqrt_()
 
 
 def _upper_bound(p, q):
@@ -133,34 +132,43 @@ def _upper_bound(p, q):
     q. So the sorted sums of both are the borders between the cells that are not empty.
 
     Returns:
-        For each of the 17 cells its mass, p_i and q_j, (17, S, n); and the covariance of the places, (S, n).
+        Of each of the 17 cells its mass, i and j, all float64 (17, S, n).
     """
-    sums_p, sums_q = (x[:-1].cumsum(0) for x in (p, q))  # without the last, which is 1
+    sums = torch.stack([p[:-1], q[:-1]], dim=1)  # without the last sum, which is 1
+    for place in range(1, _PLACES - 1):
+        sums[place].add_(sums[place - 1])
     # Whose sum a border is goes along as its last bit, far below the precision that counts.
-    tagged = [sums_p.view(torch.int64) | 1, sums_q.view(torch.int64) & -2]
-    borders = _merge(tagged[0].view(torch.float64), tagged[1].view(torch.float64))
-    from_p = (borders.view(torch.int64) & 1).to(torch.float64)
-    index_p, index_q = (torch.cat([torch.zeros_like(tags[:1]), tags.cumsum(0)]) for tags in (from_p, 1 - from_p))
-    mass = torch.cat([borders, torch.ones_like(borders[:1])])
-    mass[1:] -= borders
-    left = _PLACES - 1
-    covariance = (mass * (left - index_p) * (left - index_q)).sum(0) - sums_p.sum(0) * sums_q.sum(0)
-    return mass, _look_up(p, index_p), _look_up(q, index_q), covariance
+    tags = sums.view(torch.int64)
+    tags[:, 0].bitwise_or_(1)
+    tags[:, 1].bitwise_and_(-2)
+    borders = _merge(sums[:, 0], sums[:, 1])
+    from_p = borders.view(torch.int64).bitwise_and(1).to(torch.float64)
+    mass, place_p, place_q = borders.new_empty(3, borders.shape[0] + 1, *p.shape[1:])
+    place_p[0] = 0
+    for border, tag in enumerate(from_p):
+        torch.add(place_p[border], tag, out=place_p[border + 1])
+    torch.sub(torch.arange(len(place_p), dtype=p.dtype, device=p.device)[:, None, None], place_p, out=place_q)
+    mass[0] = borders[0]
+    torch.sub(borders[1:], borders[:-1], out=mass[1:-1])
+    torch.sub(1, borders[-1], out=mass[-1])
+    return mass, place_p, place_q
 
 
 def _merge(rising, other):
     """Sort 2 x 8 numbers along the first dimension, each 8 of them sorted already (Batcher's bitonic network)."""
-    numbers = torch.cat([rising, other.flip(0)])
+    low, high = rising, other.flip(0)
     for distance in (8, 4, 2, 1):
-        pairs = numbers.view(-1, 2, distance, *numbers.shape[1:])
-        low, high = pairs[:, 0], pairs[:, 1]
-        numbers = torch.stack([torch.minimum(low, high), torch.maximum(low, high)], dim=1).view_as(numbers)
+        numbers = rising.new_empty(16 // (2 * distance), 2, distance, *rising.shape[1:])
+        torch.minimum(low, high, out=numbers[:, 0].view_as(low))
+        torch.maximum(low, high, out=numbers[:, 1].view_as(low))
+        numbers = numbers.flatten(0, 2)
+        low, high = numbers.view(-1, 2, max(1, distance // 2), *rising.shape[1:]).unbind(1)
     return numbers
 
 
-def _look_up(table, index):
-    """Return table[index[k, ...], ...] for (9, ...) and (K, ...): as one flat selection, faster than ``gather``."""
+def _look_up(table, place):
+    """Return table[place[k, ...], ...] for (9, ...) and (K, ...): as one flat selection, faster than ``gather``."""
     columns = table[0].numel()
     column = torch.arange(columns, dtype=table.dtype, device=table.device).view_as(table[0])
-    flat = (index * columns + column).to(torch.int64)
-    return table.flatten().index_select(0, flat.flatten()).view_as(index)
+    flat = torch.add(column, place, alpha=columns).to(torch.int32)
+    return table.flatten().index_select(0, flat.flatten()).view_as(place)
