@@ -123,7 +123,8 @@ NAMES = ("SSIM", "MEF_SSIM", "Q_S", "Q_W", "Q_E", "Q_C", "Q_Y", "Q_E_ssim", "Q_C
 
 
 def test_strips_give_what_the_whole_image_gives(monkeypatch):
-    images = [draw(seed, 131, 60) for seed in (1, 2, 3)]
+    images = [draw(seed, 131, 60) for seed in (1, 2)]
+    images.append(images[0] // 2 + images[1] // 3)
     images[0][50:90] = 255
     chosen = [find_metric(name) for name in NAMES]
     values = score(chosen, *images)
