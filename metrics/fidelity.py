@@ -23,7 +23,7 @@ def decibels(error, peak=PEAK):
 
 
 @metric(name="MSE", title="mean squared error to the sources", direction="down", low=0, high=PEAK**2,
-        unit="squared gray levels", needs="sources",
+        unit="gray levels^2", needs="sources",
         formula="[mean((F - A)^2) + mean((F - B)^2)] / 2",
         source="no one paper defines it for fusion",
         variant="mean of both sources, gray levels 0..255 (others divide by 65025)")

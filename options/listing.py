@@ -1,4 +1,4 @@
-"""What ``--list`` prints: each registry, a line an entry."""
+"""What ``--list`` prints: each registry, a line an entry; of metrics the direction, the range and the name in words."""
 
 from __future__ import annotations
 
@@ -19,9 +19,30 @@ def list_registry(kind: str) -> list[str]:
         found = [(name, data.find_dataset(name)) for name in data.dataset_names()]
         return _table([(name, f"{dataset.task:<18} {dataset.title}") for name, dataset in found])
     if kind == "metrics":
-        found = [metrics.find_metric(name) for name in metrics.metric_names()]
-        return _table([(metric.name, f"{DIRECTIONS[metric.direction]:<21} {metric.title}") for metric in found])
+        return _list_metrics()
     return _table([(name, networks.describe(name)) for name in networks.network_names()])
+
+
+def _list_metrics() -> list[str]:
+    known = [metrics.find_metric(name) for name in metrics.metric_names()]
+    lines = _table([(metric.name, _describe(metric)) for metric in known])
+    own = sum(not metric.compat for metric in known)  # the others come last
+    protocols = [metrics.find_protocol(name) for name in metrics.protocol_names()]
+    return [
+        *lines[:own],
+        "",
+        "To reproduce published tables only, faults included; 'all' leaves these out:",
+        *lines[own:],
+        "",
+        "Sets of metrics for --metrics_protocol (docs/metrics.md):",
+        *_table([(protocol.name, protocol.title) for protocol in protocols]),
+    ]
+
+
+def _describe(metric: metrics.Metric) -> str:
+    span = f"{metric.low:.5g}..{metric.high:.5g} {metric.unit}".rstrip()
+    names = f" (also {', '.join(metric.aliases)})" if metric.aliases else ""
+    return f"{DIRECTIONS[metric.direction]:<21}  {span:<26}  {metric.title}{names}"
 
 
 def _table(rows: list[tuple[str, str]]) -> list[str]:
