@@ -36,7 +36,7 @@ EYOB = "MATLAB code that goes with DenseFuse and later papers"
 
 
 @published(name="MI_nats", title="mutual information, natural logarithm", direction="up", low=0, high=16 * math.log(2),
-           unit="nat", needs="sources", formula="ln(2) MI", source=f"{VIFB}; {CDDFUSE}", variant="nats: 0.693 of MI in bits")
+           unit="nat", needs="sources", formula="ln(2) MI", source=f"{VIFB}; {CDDFUSE}", variant="0.693 of MI in bits")
 def shared_information_in_nats(a, b, fused):
     return shared_information(a, b, fused) * math.log(2)
 
