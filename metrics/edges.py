@@ -10,6 +10,7 @@ from metrics.registry import metric
 from metrics.shared import row_strips, shared
 from util.lazy import torch
 
+TINY = 1e-300  # keeps 0 / 0 from being nan, and is below every other strength
 GUARD = 1e-5  # gray levels: what stands for 0 where Q_G divides
 
 
@@ -21,12 +22,12 @@ class Sigmoid:
     slope: float
     centre: float
 
-    def __call__(self, values):
-        """Return the sigmoid of each value, which is overwritten: tensor -> the same tensor."""
-        return values.sub_(self.centre).mul_(-self.slope).exp_().add_(1).reciprocal_().mul_(self.peak)
+    def divisor(self, values):
+        """Return 1 + exp(-slope (x - centre)) of each value, which is overwritten: tensor -> the same tensor."""
+        return values.mul_(-self.slope).add_(self.slope * self.centre).exp_().add_(1)
 
-    def at(self, value: float) -> float:
-        return self.peak / (1 + math.exp(-self.slope * (value - self.centre)))
+    def divisor_at(self, value: float) -> float:
+        return 1 + math.exp(-self.slope * (value - self.centre))
 
 
 STRENGTH, DIRECTION = Sigmoid(0.9994, 15, 0.5), Sigmoid(0.9879, 22, 0.8)  # of Xydeas and Petrovic
@@ -48,8 +49,8 @@ def length(horizontal, vertical):
 
 
 def ratio(first, second):
-    """Return the smaller over the larger, 0 / 0 = nan."""
-    return torch.minimum(first, second).div_(torch.maximum(first, second))
+    """Return the smaller over the larger of two strengths, 0 where both are 0."""
+    return torch.minimum(first, second).div_(torch.maximum(first, second).clamp_(min=TINY))
 
 
 def wrapped_agreement(difference):
@@ -75,12 +76,13 @@ def xydeas_petrovic(a, b, fused):
         angle = vertical.div_(horizontal.neg_()).atan_().masked_fill_(upright, math.pi / 2)
         for source in (0, 1):
             tied = strength[source] == strength[2]
-            quality = STRENGTH(torch.where(tied, strength[2], ratio(strength[source], strength[2])))
-            direction = DIRECTION(unwrapped_agreement(angle[source] - angle[2])).mul_(strength[source])
-            kept[0] += (quality * direction).sum(dim=(1, 2))
-            kept[1] += quality.masked_fill_(tied, STRENGTH.at(1)).mul_(direction).sum(dim=(1, 2))
+            directed = strength[source] / DIRECTION.divisor(unwrapped_agreement(angle[source] - angle[2]))
+            divisor = STRENGTH.divisor(torch.where(tied, strength[2], ratio(strength[source], strength[2])))
+            kept[0] += (directed / divisor).sum(dim=(1, 2))
+            divisor.masked_fill_(tied, STRENGTH.divisor_at(1))
+            kept[1] += (directed / divisor).sum(dim=(1, 2))
             weights += strength[source].sum(dim=(1, 2))
-    return kept / weights
+    return STRENGTH.peak * DIRECTION.peak * kept / weights
 
 
 @shared
@@ -97,11 +99,11 @@ def toolbox_preservation(a, b, fused):
             kept_strength = ratio(strength[source], strength[2])
             if source == 0:
                 kept_strength.masked_fill_(lost, 0)  # the toolbox sets the guard of F only after it has judged A
-            weight = TOOLBOX_STRENGTH(kept_strength).mul_(strength[source])
+            weight = strength[source] / TOOLBOX_STRENGTH.divisor(kept_strength)
             difference = angle[source] - angle[2]
             agreements = torch.stack((wrapped_agreement(difference.clone()), unwrapped_agreement(difference)))
-            kept = TOOLBOX_DIRECTION(agreements).mul_(weight).add_(kept)
-        total += kept.div_(strength[0] + strength[1]).sum(dim=(2, 3))
+            kept = kept + weight / TOOLBOX_DIRECTION.divisor(agreements)
+        total += (kept / (strength[0] + strength[1])).sum(dim=(2, 3))
     return total / fused[0].numel()
 
 

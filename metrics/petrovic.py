@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from metrics.edges import Sigmoid, length, ratio, sobel_strips, wrapped_agreement
 from metrics.registry import metric
 from metrics.shared import shared
@@ -20,8 +22,9 @@ def split_gradients(a, b, fused):
         strength = length(horizontal, vertical).div_(8)
         angle = horizontal.div_(vertical).atan_().nan_to_num_(nan=0.0)
         weight = torch.where(strength[:2] < THRESHOLD, FAINT, strength[:2] * strength[:2].sqrt())
-        kept_strength = ratio(strength[:2], strength[2]).nan_to_num_(nan=0.0)
-        quality = STRENGTH(kept_strength).mul_(DIRECTION(wrapped_agreement(angle[:2] - angle[2]))).sqrt_()
+        divisor = STRENGTH.divisor(ratio(strength[:2], strength[2]))
+        divisor.mul_(DIRECTION.divisor(wrapped_agreement(angle[:2] - angle[2])))
+        quality = divisor.rsqrt_().mul_(math.sqrt(STRENGTH.peak * DIRECTION.peak))
         joined = strength[2] > torch.maximum(strength[0], strength[1])
         kept = (quality * weight).sum(dim=0)
         weight_of_both = weight[0] + weight[1]
