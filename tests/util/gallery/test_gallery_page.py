@@ -187,10 +187,10 @@ def test_scores_under_the_pictures(tmp_path, browser):
                 [...figure.querySelectorAll(".chips div")].map((chip) =>
                     [...chip.children].map((part) => part.textContent).join(" ")));""", scene)
 
-    assert read_chips("one") == [[], [], [], ["EN 0.0000", "SD 10.000 best", "PSNR_GT ∞ best"],
-                                 ["EN 1.0000 best", "SD 10.000 best", "PSNR_GT ∞ best"]]
-    assert read_chips("two")[3:] == [["EN 7.4479 best", "SD n/a", "PSNR_GT n/a"],
-                                     ["EN 2.0000", "SD 9.0000", "PSNR_GT 30.000"]]
+    assert read_chips("one") == [[], [], [], ["EN 0.0000", "SD 10.00 best", "PSNR_GT ∞ best"],
+                                 ["EN 1.000 best", "SD 10.00 best", "PSNR_GT ∞ best"]]
+    assert read_chips("two")[3:] == [["EN 7.448 best", "SD n/a", "PSNR_GT n/a"],
+                                     ["EN 2.000", "SD 9.000", "PSNR_GT 30.00"]]
     assert find_all(browser, ".chosen") == []
     choose(browser, "sort", "SD")
     assert [chip.text.split("\n")[0] for chip in find_all(browser, ".chosen")] == ["SD"] * 4

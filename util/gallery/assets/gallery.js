@@ -26,13 +26,14 @@
     const method = methods.indexOf(column.method);
     if (column.kind !== "fused" || method < 0 || state.chips === "none") return null;
     const shown = metrics.filter((metric) => state.chips === "all" || metric.leading || metric.name === state.sort);
-    return make("dl", { class: "chips" }, ...shown.map((metric) => {
+    const longest = Math.max(...shown.map((metric) => metric.name.length));
+    return make("dl", { class: "chips", style: `--chip: ${longest + 6}ch` }, ...shown.map((metric) => {
       const value = scene.scores[method][metric.index];
       const best = FuseLab.findBest(scene, metric).includes(method);
       const names = [metric.name === state.sort && "chosen", best && "best"].filter(Boolean).join(" ");
-      return make("div", { class: names || null, title: `${metric.title}: ${metric.better}` },
+      return make("div", { class: names || null, title: `${metric.title}: ${value} (${metric.better})` },
         make("dt", {}, metric.name),
-        make("dd", {}, FuseLab.formatNumber(value), best ? make("span", { class: "unseen" }, " best") : null));
+        make("dd", {}, FuseLab.shortenNumber(value), best ? make("span", { class: "unseen" }, " best") : null));
     }));
   }
 
@@ -142,7 +143,7 @@
   command?.append(FuseLab.makeButton("Copy", "copy the command line", (event) => {
     if (FuseLab.copyText(command.querySelector("code").textContent)) event.currentTarget.textContent = "Copied";
   }));
-  toolbar.measure();
+  FuseLab.keepClear(toolbar.element);
   setColumns();
   showScenes();
   FuseLab.openOnClick(main, rows, viewer);

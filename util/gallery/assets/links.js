@@ -17,6 +17,16 @@
       "aria-label": `link to ${scene.name}`,
     }, "#"));
 
+  // Keeps what a link leads to from being hidden by the bar above the rows.
+  FuseLab.keepClear = function (bar) {
+    function measure() {
+      const height = getComputedStyle(bar).position === "sticky" ? bar.offsetHeight : 0;
+      document.documentElement.style.setProperty("--bar", `${height}px`);
+    }
+    new ResizeObserver(measure).observe(bar);
+    measure();
+  };
+
   // A click on a picture opens the viewer at the place of the click.
   FuseLab.openOnClick = function (main, rows, viewer) {
     main.addEventListener("click", (event) => {

@@ -41,6 +41,12 @@ window.FuseLab = {};
     return value.toFixed(size < 10 ? 4 : size < 100 ? 3 : 2);
   };
 
+  // Four significant digits, for where there is little room.
+  FuseLab.shortenNumber = function (value) {
+    const size = Math.abs(value);
+    return size < 1e5 ? value.toFixed(size < 1 ? 4 : size < 10 ? 3 : size < 100 ? 2 : size < 1000 ? 1 : 0) : FuseLab.formatNumber(value);
+  };
+
   // What is kept behind the "#" of the address: {scene: "name", view: "all", ...}.
   FuseLab.address = {
     read() {

@@ -30,14 +30,7 @@
           gallery.methods.length > 1 ? this.method : null, this.reverse, this.count, this.status,
           FuseLab.makeButton("?", "keys", () => FuseLab.openHelp(), { class: "end" })),
         make("div", { class: "line" }, ...this.#makeColumns(), this.#makeCompare(), this.#makeChips()));
-      new ResizeObserver(() => this.measure()).observe(this.element);
       this.tell();
-    }
-
-    // Keeps what a link leads to from being hidden by the bar.
-    measure() {
-      const sticky = getComputedStyle(this.element).position === "sticky";
-      document.documentElement.style.setProperty("--bar", sticky ? `${this.element.offsetHeight}px` : "0px");
     }
 
     change(values, what = "order") {
@@ -106,7 +99,7 @@
         this.onchange("columns");
       };
       const mode = makeSelect("compare two columns",
-        [["", "no comparison"], ["slider", "slider"], ["difference", "difference"]], (value) => set({ mode: value }));
+        [["", "off"], ["slider", "slider"], ["difference", "difference"]], (value) => set({ mode: value }));
       mode.id = "compare";
       const left = makeSelect("compare this", entries, (value) => set({ left: value }));
       const right = makeSelect("with this", entries, (value) => set({ right: value }));

@@ -72,6 +72,7 @@
     columns, getColumns: () => columns, getScenes: () => scenes,
     onclose: (scene, label) => FuseLab.returnToRow(rows, scene, label),
   });
+  FuseLab.keepClear(document.querySelector(".bar"));
   rows.show(scenes);
   const probe = make("img"); // the records do not hold the pictures' size
   probe.addEventListener("load", () => {

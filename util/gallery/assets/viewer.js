@@ -170,7 +170,8 @@
       });
       addEventListener("blur", blink(false));
       this.panes.addEventListener("dblclick", (event) => {
-        const pane = event.target.closest(".pane");
+        // The pointer was captured by all panes, so that the event does not know which one it was.
+        const pane = document.elementFromPoint(event.clientX, event.clientY)?.closest(".pane");
         if (pane && this.view === "all") this.#set({ view: "one", left: pane.dataset.column });
         else if (pane && this.view === "one") this.#setView("all");
       });
@@ -187,7 +188,7 @@
       if (FuseLab.isTyping(event)) return;
       const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
       const pan = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[key];
-      if (pan && event.target.matches("input")) return; // the slider's own keys
+      if (event.target.matches("input") && (pan || key.startsWith("Page"))) return; // the slider's own keys
       const actions = {
         b: () => this.dialog.classList.add("blinking"),
         a: () => this.#setView("all"),

@@ -34,6 +34,7 @@
     if (other && other !== column) {
       const blink = makeLayer(scene, other, onsize);
       blink.classList.add("blink"); // there beforehand, so that blinking does not wait
+      blink.firstChild.decoding = "sync"; // nor shows an empty frame first
       area.append(blink);
     }
     pane.append(area, make("figcaption", {}, title,
