@@ -3,19 +3,23 @@
     python test.py --dataroot datasets/Lytro --name PMF_R2GAN
 
 The model, its networks and its colour mode come from checkpoints/NAME/train_opt.json. Results go to
-results/NAME/PHASE_EPOCH: index.html, metrics.csv, images/<name>_{A,B,fused[,GT]}.png.
+results/NAME/PHASE_EPOCH: index.html, metrics.csv, metrics.json, images/<name>_{A,B,fused[,GT]}.png.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import data
-import metrics
 import models
+from options.scoring_options import choose_metrics
 from options.test_options import TestOptions
-from util import distributed, results
+from util import distributed, report
+from util.jobs import choose_jobs, map_jobs
 from util.launch import run_script
 from util.logger import is_main_process, log
-from util.scoring import score_pairs
+from util.results import ResultsFolder
+from util.scoring import Judge, fuse_scenes, judge_scene
 
 
 def main() -> None:
@@ -34,27 +38,51 @@ def fuse_dataset(opt, dataset) -> None:
     model = models.create_model(opt)
     model.load_networks(opt.epoch)
     model.print_networks()
-    selected = metrics.select(opt.metrics, dataset.has_gt)
+    protocol, selected = choose_metrics(opt, dataset.has_gt)
     loader = data.create_loader(dataset, opt, train=False, rank=distributed.rank(), world_size=distributed.world_size())
-    with results.ResultsFolder(opt) as folder:
-        rows = []
-        pairs = score_pairs(model, loader, selected)
-        for pair, pictures, scores in tqdm(
-            pairs, total=len(loader.dataset), unit="pair", disable=None if is_main_process() else True
-        ):
-            rows.append({"name": pair["name"], "files": folder.write_pictures(pair, pictures), "scores": scores})
-        rows = distributed.gather(rows)
+    target = Path(opt.results_dir).expanduser().absolute() / opt.name / f"{opt.phase}_{opt.epoch}"
+    with ResultsFolder(target) as results:
+        judge = Judge(tuple(metric.name for metric in selected), protocol.channels, results.path)
+        jobs = choose_jobs(opt.jobs, len(dataset), distributed.world_size())
+        scored = map_jobs(judge_scene, judge, fuse_scenes(model, loader, opt.name, explain=True), jobs)
+        share = -(-len(dataset) // distributed.world_size())
+        progress = tqdm(scored, total=share, unit="pair", disable=None if is_main_process() else True)
+        rows = distributed.gather(list(progress))
         if is_main_process():
-            page = folder.finish(rows, selected, dataset)
+            maps = [label for label in rows[0]["files"] if label not in ("A", "B", "fused", "GT")]
+            report.write_report(
+                results,
+                rows,
+                opt=opt,
+                title=f"{opt.name}, {opt.phase} {opt.epoch}",
+                info=describe_test(opt, dataset),
+                columns=report.list_columns({"fused": opt.name}, dataset.has_gt, maps),
+                names=[pair.name for pair in dataset.pairs],
+                selected=selected,
+                protocol=protocol,
+                left_out=dataset.skipped,
+            )
     if is_main_process():
-        results.log_means(opt.name, rows, selected)
         for sentence in dataset.skipped:
             log(f"left out: {sentence}")
         log(
             f"{len(rows)} pair{'s' if len(rows) != 1 else ''} fused"
             + (f", {len(dataset.skipped)} left out" if dataset.skipped else "")
-            + f"; gallery: {page}"
+            + f"; gallery: {target / 'index.html'}"
         )
+
+
+def describe_test(opt, dataset) -> dict[str, str]:
+    """Return the facts for the head of the page."""
+    sizes = {"resize": f"{opt.load_size} x {opt.load_size}", "none": "full size"}
+    return {
+        "run": opt.name,
+        "model": opt.model,
+        "snapshot": opt.epoch,
+        "data set": f"{dataset.title} ({opt.dataroot or opt.dir_A})",
+        "size": sizes.get(opt.preprocess, opt.preprocess),
+        "colour": opt.color,
+    }
 
 
 if __name__ == "__main__":

@@ -27,30 +27,32 @@ class ScoreTable:
     def __init__(self, metrics: Sequence[Metric]):
         self.metrics = list(metrics)
         self.rows: list[tuple[str, str, dict[str, float]]] = []
-        self._scores: dict[tuple[str, str], dict[str, float]] = {}
+        self._scores: dict[str, dict[str, dict[str, float]]] = {}  # by method and scene, for quick look-up
+        self._names: dict[str, None] = {}
 
     def add(self, method: str, name: str, scores: dict[str, float]) -> None:
         """Append the row of one fused image, as ``metrics.score`` returns it."""
         self.rows.append((method, name, dict(scores)))
-        self._scores[method, name] = self.rows[-1][2]
+        self._scores.setdefault(method, {})[name] = self.rows[-1][2]
+        self._names[name] = None
 
     @property
     def methods(self) -> list[str]:
         """The methods in the order of their first row."""
-        return list(dict.fromkeys(method for method, _, _ in self.rows))
+        return list(self._scores)
 
     @property
     def names(self) -> list[str]:
         """The scenes in the order of their first row."""
-        return list(dict.fromkeys(name for _, name, _ in self.rows))
+        return list(self._names)
 
     def value(self, method: str, name: str, metric: str) -> float:
         """Return one score; nan where there is none."""
-        return self._scores.get((method, name), {}).get(metric, math.nan)
+        return self._scores.get(method, {}).get(name, {}).get(metric, math.nan)
 
     def values(self, method: str, metric: str) -> list[float]:
         """Return a method's scores that are there and not nan, in the order of rows."""
-        found = (scores.get(metric, math.nan) for row, _, scores in self.rows if row == method)
+        found = (scores.get(metric, math.nan) for scores in self._scores.get(method, {}).values())
         return [value for value in found if not math.isnan(value)]
 
     def summary(self, method: str, metric: str) -> dict[str, float]:
@@ -82,11 +84,10 @@ class ScoreTable:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["method", "name", *names])
-        for method in self.methods:
-            for row, name, scores in self.rows:
-                if row == method:
-                    cells = (repr(float(scores[column])) if column in scores else "" for column in names)
-                    writer.writerow([method, name, *cells])
+        for method, scenes in self._scores.items():
+            for name, scores in scenes.items():
+                cells = (repr(float(scores[column])) if column in scores else "" for column in names)
+                writer.writerow([method, name, *cells])
             summaries = [self.summary(method, column) for column in names]
             for kind in SUMMARIES:
                 writer.writerow([method, kind, *(repr(summary[kind]) for summary in summaries)])

@@ -75,6 +75,18 @@ class BaseModel:
         """Fuse (N, channels, H, W) in [0, 1] to the same shape and range; no state, no auxiliary branch."""
         raise TypeError(f"{type(self).__name__} gives no fuse()")
 
+    def explain(self, a: torch.Tensor, b: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return maps that show how a pair is fused (weights, votes, decisions), for the gallery of a test.
+
+        Args:
+            a, b: what ``fuse`` gets.
+
+        Returns:
+            {label: (N, 1 or 3, H, W) in [0, 1]}, in the order of the columns; none by default. A label is short and
+            ends file names: letters, digits and '_'.
+        """
+        return {}
+
     def compute_visuals(self) -> None:
         """Compute pictures that ``optimize_parameters`` has not left behind; called before they are shown."""
 

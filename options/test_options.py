@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 
-import metrics
 from options import saved_options
 from options.base_options import BaseOptions
 from options.option_parser import OptionParser
+from options.scoring_options import add_scoring_options, check_scoring_options
 from options.types import whole_number
 from util.errors import UserError
 from util.files import REPOSITORY
@@ -46,13 +46,11 @@ class TestOptions(BaseOptions):
             help="where results are kept: RESULTS_DIR/NAME/PHASE_EPOCH",
         )
         testing.add_argument(
-            "--metrics", default="all", metavar="NAMES", help="metrics to score by: all, or EN,SD,... (--list metrics)"
-        )
-        testing.add_argument(
             "--eval",
             action="store_true",
             help="accepted for users of CycleGAN: networks always run in evaluation mode here",
         )
+        add_scoring_options(parser)
 
     def read_stored(self, first: argparse.Namespace, given: set[str]) -> dict:
         stored = saved_options.read(first.checkpoints_dir, first.name)
@@ -62,7 +60,7 @@ class TestOptions(BaseOptions):
         super().finish(opt, parser)
         if opt.epoch not in ("latest", "best") and not opt.epoch.isdigit():
             raise UserError(f"--epoch '{opt.epoch}' is no snapshot: give latest, best or an epoch's number")
-        metrics.select(opt.metrics, has_gt=True)  # names first: whether the data have a ground truth is seen later
+        check_scoring_options(opt)
         if opt.load_size and opt.preprocess == "none":
             opt.preprocess = "resize"  # the published protocol: every image at LOAD_SIZE x LOAD_SIZE
         opt.max_dataset_size = min(opt.max_dataset_size, opt.num_test)

@@ -8,6 +8,7 @@ from pathlib import Path
 import metrics
 from options import saved_options
 from options.base_options import BaseOptions
+from options.data_options import dataset_name
 from options.option_parser import OptionParser
 from options.types import choice, real_number, whole_number
 from util.errors import UserError
@@ -122,7 +123,7 @@ class TrainOptions(BaseOptions):
             "--val_dataroot", metavar="FOLDER", help="data set to validate on (DATAROOT/val, DATAROOT/test or itself)"
         )
         training.add_argument(
-            "--val_dataset_mode", type=self.dataset_name, default="auto", metavar="NAME", help="its layout"
+            "--val_dataset_mode", type=dataset_name, default="auto", metavar="NAME", help="its layout"
         )
         training.add_argument("--val_phase", default="val", help="its part")
         training.add_argument(

@@ -15,7 +15,7 @@ import torch
 from commands import REPOSITORY, SMALL, call, environment, run
 from PIL import Image
 
-TRAIN, TEST = "train.py", "test.py"
+TRAIN, TEST, EVALUATE = "train.py", "test.py", "evaluate.py"
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,7 @@ def world(tmp_path_factory) -> Path:
     )
     _break_data(root)
     _break_runs(root / "runs")
+    _break_fused(root)
     (root / "results" / "good" / "test_latest").mkdir(parents=True)
     (root / "results" / "good" / "test_latest" / "diary.txt").write_text("mine")
     return root
@@ -92,6 +93,19 @@ def _break_runs(runs: Path) -> None:
     torch.save(saved, copy("half_state") / "latest_train_state.pth")
 
 
+def _break_fused(root: Path) -> None:
+    for name, size in {"whole": (24, 30), "small": (12, 15)}.items():
+        for number in range(2):
+            tiny.write(root / "fused" / name / f"pair-{number:02d}.png", tiny.make_image(number, *size))
+    tiny.write(root / "fused" / "half" / "pair-00.png", tiny.make_image(0, 24, 30))
+    tiny.write(root / "fused" / "strange" / "sea.png", tiny.make_image(0, 24, 30))
+    (root / "fused" / "none").mkdir()
+    shutil.copytree(root / "fused" / "whole", root / "fused" / "torn")
+    (root / "fused" / "torn" / "pair-01.png").write_bytes(b"letters")
+    (root / "results" / "evaluation" / "pairs_test").mkdir(parents=True)
+    (root / "results" / "evaluation" / "pairs_test" / "diary.txt").write_text("mine")
+
+
 D = ["--dataroot", "{root}/strips"]
 R = ["--checkpoints_dir", "{root}/runs", "--results_dir", "{root}/results2", "--gpu_ids", "-1"]
 G = ["--dataroot", "{root}/pairs", "--name", "good", *R]
@@ -105,6 +119,14 @@ def fuse(name: str, *words: str) -> list[str]:
     return ["--dataroot", "{root}/pairs", "--name", name, *R, *words]
 
 
+def judge(*words: str) -> list[str]:
+    return ["--dataroot", "{root}/pairs", "--results_dir", "{root}/results2", *words]
+
+
+def judge_folder(name: str, *words: str) -> list[str]:
+    return judge("--fused", f"m={{root}}/fused/{name}", *words)
+
+
 TABLE = {  # id: (script, arguments, what the sentence must say)
     # flags
     "unknown flag": (TRAIN, [*D, "--bach_size", "3"], ["--bach_size", "--batch_size"]),
@@ -115,7 +137,7 @@ TABLE = {  # id: (script, arguments, what the sentence must say)
     "unknown model": (TRAIN, [*D, "--model", "r2gam"], ["r2gam", "'r2gan'"]),
     "unknown dataset": (TRAIN, [*D, "--dataset_mode", "lytra"], ["lytra", "'lytro'"]),
     "unknown metric": (TEST, [*G, "--metrics", "EN,SDD"], ["SDD", "'SD'"]),
-    "unknown validation metric": (TRAIN, [*D, "--val_metric", "PSNRGT"], ["PSNRGT", "PSNR_GT"]),
+    "unknown validation metric": (TRAIN, [*D, "--val_metric", "PSNRGTT"], ["PSNRGTT", "PSNR_GT"]),
     "no metric": (TEST, [*G, "--metrics", ","], ["--metrics"]),
     "unknown generator": (TRAIN, [*D, "--netG", "resnet_9blocks"], ["resnet_9blocks"]),
     "unknown discriminator": (TRAIN, [*D, "--netD", "pixle"], ["pixle", "pixel"]),
@@ -262,6 +284,47 @@ TABLE = {  # id: (script, arguments, what the sentence must say)
     "state of the future": (TRAIN, go_on("future_state"), ["latest_train_state.pth"]),
     "state of another model": (TRAIN, go_on("other_state"), ["--model other"]),
     "state without a network": (TRAIN, go_on("half_state"), ["network D"]),
+    # fused images of anybody
+    "no fused images": (EVALUATE, judge(), ["--fused NAME=FOLDER"]),
+    "fused images without a name": (EVALUATE, judge("--fused", "{root}/fused/whole"), ["NAME=FOLDER"]),
+    "method named twice": (
+        EVALUATE,
+        judge("--fused", "m={root}/fused/whole", "m={root}/fused/half"),
+        ["--fused names m twice"],
+    ),
+    "folder of fused images is not there": (EVALUATE, judge_folder("nowhere"), ["--fused m=", "no such folder"]),
+    "folder of fused images is empty": (EVALUATE, judge_folder("none"), ["--fused m=", "no image"]),
+    "fused images of another data set": (EVALUATE, judge_folder("strange"), ["sea.png", "pair-00"]),
+    "fused image is missing": (EVALUATE, judge_folder("half"), ["m: 1 of 2 pairs", "pair-01", "--skip_bad"]),
+    "fused image is broken": (EVALUATE, judge_folder("torn"), ["m: 1 pictures are broken", "pair-01", "--skip_bad"]),
+    "fused images of another size": (
+        EVALUATE,
+        judge_folder("small"),
+        ["15x12 for sources of 30x24", "--resize sources", "--skip_bad"],
+    ),
+    "unknown resize": (EVALUATE, judge_folder("small", "--resize", "fuse"), ["--resize", "'fused'"]),
+    "sources without partner": (
+        EVALUATE,
+        ["--dataroot", "{root}/lone", "--fused", "m={root}/fused/whole"],
+        ["pair-01-A.png", "--skip_bad"],
+    ),
+    "no sources": (EVALUATE, ["--fused", "m={root}/fused/whole"], ["--dataroot"]),
+    "unknown metric to judge by": (EVALUATE, judge_folder("whole", "--metrics", "EN,Qabg"), ["Qabg", "'Qabf'"]),
+    "metric without its ground truth": (EVALUATE, judge_folder("whole", "--metrics", "PSNR_GT"), ["PSNR_GT"]),
+    "unknown protocol": (EVALUATE, judge_folder("whole", "--metrics_protocol", "vifbb"), ["vifbb", "'vifb'"]),
+    "protocol and metrics": (
+        TEST,
+        fuse("good", "--metrics", "EN", "--metrics_protocol", "vifb"),
+        ["--metrics EN", "--metrics_protocol vifb"],
+    ),
+    "negative jobs": (EVALUATE, judge_folder("whole", "--jobs", "-1"), ["--jobs"]),
+    "comparison named like a path": (EVALUATE, judge_folder("whole", "--name", "../x"), ["--name"]),
+    "flag of another command": (EVALUATE, judge_folder("whole", "--model", "r2gan"), ["--model"]),
+    "results among files that are not ours": (
+        EVALUATE,
+        judge_folder("whole", "--results_dir", "{root}/results"),
+        ["pairs_test", "--results_dir"],
+    ),
 }
 
 

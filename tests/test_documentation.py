@@ -16,6 +16,8 @@ import pytest
 import data
 import metrics
 import models
+from metrics.registry import FAST
+from options.evaluate_options import EvaluateOptions
 from options.option_parser import OptionParser
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
@@ -23,12 +25,17 @@ from options.train_options import TrainOptions
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / name for name in ("README.md", "DEVELOPERS.md", "datasets/README.md")]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
-ENTRIES = {"train.py": TrainOptions, "test.py": TestOptions, "scripts/slurm_train.sbatch": TrainOptions}
+ENTRIES = {
+    "train.py": TrainOptions,
+    "test.py": TestOptions,
+    "evaluate.py": EvaluateOptions,
+    "scripts/slurm_train.sbatch": TrainOptions,
+}
 SCRIPTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "scripts").glob("*.py"))
 SAME = {"scripts/visdom_server.sh": "scripts/visdom_server.py"}  # the one hands its words to the other
 ROOMS = ("data", "docs", "metrics", "models", "options", "scripts", "tests", "util")
 
-OUR_SCRIPT = re.compile(r"(train|test)\.py|scripts/\w+\.(py|sh|sbatch)")
+OUR_SCRIPT = re.compile(r"(train|test|evaluate)\.py|scripts/\w+\.(py|sh|sbatch)")
 
 # What pages say of other programs.
 FOREIGN_FLAGS = {"--no-build-isolation", "--nproc_per_node", "--node_rank", "--shm-size"}
@@ -127,7 +134,7 @@ def find_commands(text: str) -> list[tuple[str, list[str]]]:
 def find_quoted_commands() -> list[tuple[str, str, list[str]]]:
     """Return (where, script, words) of the commands in the pages and in the scripts' own usage."""
     blocks = [(page.name, block) for page in PAGES for block in split_page(page)[1]]
-    for name in ("train.py", "test.py", *SCRIPTS):
+    for name in ("train.py", "test.py", "evaluate.py", *SCRIPTS):
         usage = ast.get_docstring(ast.parse((ROOT / name).read_text("utf-8"))) or ""
         blocks.append((name, "\n".join(line for line in usage.splitlines() if line.startswith("    "))))
     return [(where, *command) for where, block in blocks for command in find_commands(block)]
@@ -141,12 +148,12 @@ def drop_open_parts(words: list[str]) -> list[str]:
 def build_parser(options, words: list[str]) -> OptionParser:
     """Return the parser that an entry script builds for these words."""
     parser = OptionParser()
-    options = options()
-    options.add_options(parser)
+    options().add_options(parser)
     first, _ = parser.parse_known_args(words)
-    models.find_model(first.model).modify_commandline_options(parser, options.is_train)
+    if hasattr(first, "model"):
+        models.find_model(first.model).modify_commandline_options(parser, options is TrainOptions)
     if first.dataset_mode != "auto":
-        data.find_dataset(first.dataset_mode).modify_commandline_options(parser, options.is_train)
+        data.find_dataset(first.dataset_mode).modify_commandline_options(parser, is_train=options is TrainOptions)
     return parser
 
 
@@ -183,6 +190,7 @@ def test_every_flag_that_a_page_names_exists():
     for options in (TrainOptions, TestOptions):
         for model in models.model_names():
             known.update(build_parser(options, ["--model", model]).flags())
+    known.update(build_parser(EvaluateOptions, []).flags())
     for script in SCRIPTS:
         known |= flags_of_script(script)
     for page in PAGES:
@@ -252,7 +260,15 @@ def test_datasets_of_the_readme():
 
 def test_metrics_of_the_readme():
     table = read_table("Metrics")
-    assert set(table) == set(metrics.metric_names())
+    assert list(table) == list(FAST)
     words = {"fused": "the fused image", "sources": "both sources", "gt": "a ground truth"}
     for name, cells in table.items():
-        assert cells[-1] == words[metrics.find_metric(name).needs]
+        metric = metrics.find_metric(name)
+        assert cells[0] == metrics.ARROWS[metric.direction] and cells[-1] == words[metric.needs], name
+
+
+def test_every_metric_is_explained():
+    page = (ROOT / "docs" / "metrics.md").read_text("utf-8")
+    explained = set(re.findall(r"^\| `(\w+)`", page, flags=re.MULTILINE))
+    assert set(metrics.metric_names(compat=False)) <= explained <= set(metrics.metric_names())
+    assert all(f"`{name}`" in page for name in metrics.protocol_names())

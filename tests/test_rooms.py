@@ -17,8 +17,19 @@ KNOWN = {
     "metrics": {"util"},
     "util": set(),
 }
-ENTRIES = ("train", "test", "scripts")
-HELPERS_OF_THE_LOOPS = ("util/validation.py", "util/scoring.py", "util/results.py", "util/gallery/results_page.py")
+ENTRIES = ("train", "test", "evaluate", "scripts")
+HELPERS_OF_THE_LOOPS = (
+    "util/validation.py",
+    "util/scoring.py",
+    "util/evaluation.py",
+    "util/report.py",
+    "util/tables.py",
+    "util/gallery/gallery_page.py",
+    "util/gallery/summary.py",
+    "util/gallery/leaderboard_charts.py",
+    "util/gallery/leaderboard_page.py",
+    "util/gallery/runs_page.py",
+)
 
 
 def find_imports(path: Path) -> set[str]:

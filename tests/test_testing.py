@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import pytest
 import tiny
 from commands import REPOSITORY, SMALL, call, run
 from PIL import Image
+
+from metrics.registry import FAST
+from models.r2gan_model import R2GANModel
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +95,13 @@ def test_name_and_dataroot_are_enough_from_any_folder(checkpoints, tmp_path):
         f"pair-{number:02d}_{label}.png" for number in range(3) for label in ("A", "B", "fused")
     ]
     rows = list(csv.reader(open(folder / "metrics.csv")))
-    assert rows[0] == ["name", "EN", "SD", "SF", "AG", "MI"]
-    assert [row[0] for row in rows[1:]] == ["pair-00", "pair-01", "pair-02", "mean"]
-    columns = np.array([row[1:] for row in rows[1:]], float)
-    np.testing.assert_allclose(columns[-1], columns[:-1].mean(0), rtol=1e-12)
+    assert rows[0] == ["method", "name", *(name for name in FAST if not name.endswith("_GT"))]
+    assert [row[1] for row in rows[1:]] == ["pair-00", "pair-01", "pair-02", "mean", "std", "median"]
+    assert {row[0] for row in rows[1:]} == {"run"}
+    columns = np.array([row[2:] for row in rows[1:]], float)
+    np.testing.assert_allclose(columns[3], columns[:3].mean(0), rtol=1e-12)
+    np.testing.assert_allclose(columns[4], columns[:3].std(0, ddof=1), rtol=1e-9)
+    np.testing.assert_allclose(columns[5], np.median(columns[:3], 0), rtol=1e-12)
 
 
 def test_images_have_the_size_of_their_sources(test, tmp_path):
@@ -154,7 +161,19 @@ def test_chosen_metrics_and_number_of_pairs(test, tmp_path):
     tiny.make_pairs(tmp_path / "data", 4)
     folder = test(tmp_path / "data", "--metrics", "MI,EN", "--num_test", "2")
     rows = (folder / "metrics.csv").read_text().splitlines()
-    assert rows[0] == "name,MI,EN" and [row.split(",")[0] for row in rows[1:]] == ["pair-00", "pair-01", "mean"]
+    assert rows[0] == "method,name,MI,EN"
+    assert [row.split(",")[1] for row in rows[1:]] == ["pair-00", "pair-01", "mean", "std", "median"]
+
+
+def test_maps_that_a_model_offers_are_columns_of_the_gallery(test, tmp_path, monkeypatch):
+    """At the size of the sources, though the network saw padded ones."""
+    monkeypatch.setattr(R2GANModel, "explain", lambda self, a, b: {"weight_A": (a[:, :1] > b[:, :1]).float()})
+    tiny.make_pairs(tmp_path / "data", 2, ((31, 45),))
+    folder = test(tmp_path / "data")
+    a, b, weight = (read(folder / "images" / f"pair-01_{label}.png") for label in ("A", "B", "weight_A"))
+    assert np.array_equal(weight, (a[..., 0] > b[..., 0]) * np.uint8(255))
+    assert "weight_A" in (folder / "index.html").read_text("utf-8")
+    assert json.loads((folder / "metrics.json").read_text("utf-8"))["methods"][0]["name"] == "run"
 
 
 def test_skipped_pairs_are_counted(test, tmp_path):

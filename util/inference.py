@@ -35,11 +35,18 @@ def fuse_images(model, a: torch.Tensor, b: torch.Tensor, gray: torch.Tensor | No
 def fuse_padded(model, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Run ``model.fuse`` on sides padded to ``model.size_multiple``, and cut the padding off again."""
     height, width = a.shape[-2:]
-    multiple = model.size_multiple
-    below, right = -height % multiple, -width % multiple
-    if below or right:
-        a, b = (_pad(image, right, below) for image in (a, b))
-    return model.fuse(a, b)[..., :height, :width]
+    return model.fuse(*_pad_pair(a, b, model.size_multiple))[..., :height, :width]
+
+
+def explain_images(model, batch: dict) -> dict[str, torch.Tensor]:
+    """Return the maps that a model offers for a batch (``BaseModel.explain``), (N, 1 or 3, H, W) in [0, 1], CPU."""
+    a, b = (batch[key].to(model.device) for key in "AB")
+    height, width = a.shape[-2:]
+    with torch.inference_mode(), model.evaluating(), model.autocast():
+        if model.color_mode == "luma":
+            a, b = (color.rgb_to_ycbcr(image)[:, :1].expand(-1, model.channels, -1, -1) for image in (a, b))
+        maps = model.explain(*_pad_pair(a, b, model.size_multiple))
+    return {label: image[..., :height, :width].float().clamp(0, 1).cpu() for label, image in maps.items()}
 
 
 def fuse_loader(model, loader) -> Iterator[tuple[dict, torch.Tensor]]:
@@ -55,6 +62,12 @@ def _fuse_luma(model, a, b):
     y = y.float().mean(1, keepdim=True).clamp(0, 1)
     chroma = color.merge_chroma(planes_a[:, 1:], planes_b[:, 1:])
     return color.ycbcr_to_rgb(torch.cat([y, chroma], 1))
+
+
+def _pad_pair(a, b, multiple: int):
+    height, width = a.shape[-2:]
+    below, right = -height % multiple, -width % multiple
+    return (_pad(a, right, below), _pad(b, right, below)) if below or right else (a, b)
 
 
 def _pad(image, right, below):

@@ -1,27 +1,134 @@
-"""Fused pairs with their scores: the one path that validation and ``test.py`` share."""
+"""Scenes with their scores: the one path that validation, ``test.py`` and ``evaluate.py`` share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
 
 import metrics
-from util.inference import fuse_loader
+from util.errors import some
+from util.gallery.thumbnails import make_thumbnail
+from util.image_io import write_image
+from util.inference import explain_images, fuse_loader
+from util.logger import warn
 from util.pictures import to_uint8
 
+SOURCES = ("A", "B", "GT")
 
-def score_pairs(model, loader, selected: list) -> Iterator[tuple[dict, dict, dict]]:
-    """Fuse every pair of a loader and score what a file would hold: 8-bit pictures.
 
-    Yields:
-        for each pair: its description (``name``, ``gray``), its pictures (``A``, ``B``, ``fused`` and, where there is
-        one, ``GT``; uint8 (H, W, 3)) and its scores by metric name.
+@dataclass
+class Scene:
+    """The pictures of one pair and of what was made of it.
+
+    Attributes:
+        name: the pair's.
+        pictures: {label: uint8 (H, W, 3)}: "A", "B", "GT" where there is one, a label for each method, and maps.
+        gray: the labels whose file is written with one channel.
+        methods: {label of a fused picture: the method's name}.
+        sources: {label of a fused picture: the sources at its size}, where ``pictures`` has them at another.
+    """
+
+    name: str
+    pictures: dict[str, np.ndarray]
+    gray: set[str]
+    methods: dict[str, str]
+    sources: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Scores scenes and writes their pictures, in any process.
+
+    Attributes:
+        metrics: names.
+        channels: as ``Protocol.channels``.
+        folder: where ``images/`` is; None writes nothing.
+    """
+
+    metrics: tuple[str, ...]
+    channels: bool = False
+    folder: Path | None = None
+
+    def __call__(self, scene: Scene) -> dict:
+        """Return the scene's row: ``name``, ``files`` {label: path}, ``scores`` {method: {metric: value}}, ``reasons``.
+
+        ``reasons`` {method: {metric: why it is nan}} are for ``report_undefined``.
+        """
+        selected = [metrics.find_metric(name) for name in self.metrics]
+        row: dict = {"name": scene.name, "files": self._write(scene), "scores": {}, "reasons": {}}
+        for label, method in scene.methods.items():
+            given = {key: scene.pictures[key] for key in SOURCES if key in scene.pictures}
+            given |= scene.sources.get(label, {})
+            given["fused"] = scene.pictures[label]
+            row["reasons"][method] = {}
+            row["scores"][method] = metrics.score_pictures(
+                selected,
+                {key.lower(): picture for key, picture in given.items()},
+                channels=self.channels,
+                reasons=row["reasons"][method],
+            )
+        return row
+
+    def _write(self, scene: Scene) -> dict[str, str]:
+        files = {}
+        if self.folder is not None:
+            for label, picture in scene.pictures.items():
+                files[label] = f"images/{scene.name}_{label}.png"
+                write_image(self.folder / files[label], picture, gray=label in scene.gray)
+                make_thumbnail(self.folder, files[label])
+        return files
+
+
+def judge_scene(judge: Judge, scene: Scene) -> dict:
+    """Let a judge see a scene: a function for ``map_jobs``."""
+    return judge(scene)
+
+
+def fuse_scenes(model, loader, method: str, *, explain: bool = False) -> Iterator[Scene]:
+    """Fuse every pair of a loader; what a file would hold is what is scored: 8-bit pictures.
+
+    Args:
+        method: the name under which the model's pictures are scored.
+        explain: add the maps that the model offers (``BaseModel.explain``).
     """
     for batch, fused in fuse_loader(model, loader):
-        pictures = {key: to_uint8(batch[key]) for key in ("A", "B", "GT") if key in batch}
-        pictures["fused"] = to_uint8(fused)
+        pictures = {key: to_uint8(batch[key]) for key in SOURCES if key in batch} | {"fused": to_uint8(fused)}
+        maps = explain_images(model, batch) if explain else {}
+        pictures |= {label: to_uint8(images) for label, images in maps.items()}
         gray = {"A": batch["A_gray"], "B": batch["B_gray"], "fused": batch["A_gray"] & batch["B_gray"]}
+        gray |= {label: [images.shape[1] == 1] * len(images) for label, images in maps.items()}
         for number, name in enumerate(batch["name"]):
-            images = {key: stack[number] for key, stack in pictures.items()}
-            planes = {key: metrics.to_gray8(image) for key, image in images.items()}
-            scores = metrics.score(selected, planes["A"], planes["B"], planes["fused"], planes.get("GT"), name=name)
-            yield {"name": name, "gray": {key: bool(flag[number]) for key, flag in gray.items()}}, images, scores
+            yield Scene(
+                name,
+                {label: stack[number] for label, stack in pictures.items()},
+                {label for label, flags in gray.items() if flags[number]},
+                {"fused": method},
+            )
+
+
+def report_undefined(rows: Sequence[dict]) -> list[str]:
+    """Warn, once for each metric, method and reason, of scores that are nan; returns the sentences."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows:
+        for method, reasons in row["reasons"].items():
+            for metric, reason in reasons.items():
+                found.setdefault((metric, method, reason), []).append(row["name"])
+    sentences = [
+        f"{metric} of {method} is nan for {len(names)} of {len(rows)} pairs ({some(names, 3)}): {reason}"
+        for (metric, method, reason), names in found.items()
+    ]
+    for sentence in sentences:
+        warn(sentence)
+    return sentences
+
+
+def make_table(rows: Sequence[dict], selected: Sequence[metrics.Metric]) -> metrics.ScoreTable:
+    """Return the scores of rows, as a judge makes them, as a table."""
+    table = metrics.ScoreTable(selected)
+    for row in rows:
+        for method, scores in row["scores"].items():
+            table.add(method, row["name"], scores)
+    return table

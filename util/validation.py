@@ -11,8 +11,7 @@ import models
 from util import distributed
 from util.errors import UserError
 from util.logger import is_main_process, log
-from util.results import make_table
-from util.scoring import score_pairs
+from util.scoring import Judge, fuse_scenes, make_table
 from util.training import Progress
 
 
@@ -97,11 +96,9 @@ class Validator:
 
     def _validate(self, model, progress: Progress, visualizer) -> float:
         model.share_statistics()
-        rows = [
-            {"name": pair["name"], "scores": scores}
-            for pair, _, scores in score_pairs(model, self.loader, self.selected)
-        ]
-        means = make_table(self.opt.name, distributed.gather(rows), self.selected).means(self.opt.name)
+        judge = Judge(tuple(metric.name for metric in self.selected))
+        rows = distributed.gather([judge(scene) for scene in fuse_scenes(model, self.loader, self.opt.name)])
+        means = make_table(rows, self.selected).means(self.opt.name)
         score = means[self.metric.name]
         if progress.best_score is None or self.metric.loss(score) < self.metric.loss(progress.best_score):
             progress.best_score, progress.best_epoch = score, progress.epoch

@@ -47,7 +47,7 @@ def fill(folder: Path, names: list[str]) -> Path:
 )
 def test_a_picture_is_called_like_its_pair_or_like_a_source(tmp_path, pairs, names):
     found = find_fused("CNN", fill(tmp_path, names), pairs)
-    assert {pair.name: found.files[pair.name].name for pair in pairs} == dict(zip([p.name for p in pairs], names, strict=True))
+    assert [found.files[pair.name].name for pair in pairs] == names
     assert (found.missing, found.extra, found.broken) == ([], [], [])
     assert set(found.sizes.values()) == {(30, 24)} and found.resized(pairs) == []
 

@@ -1,0 +1,71 @@
+"""Score anybody's fused images against the sources of a data set, and rank the methods.
+
+    python evaluate.py --dataroot datasets/TNO --fused ours=results/PMF_R2GAN/test_latest other=/some/folder
+
+Results go to results/NAME/DATASET_PHASE: index.html (the gallery), leaderboard.html, metrics.csv, metrics.json,
+table.md, table.tex, images/<pair>_{A,B,<method>[,GT]}.png.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data.pairing import make_safe
+from options.evaluate_options import EvaluateOptions
+from options.scoring_options import choose_metrics
+from util import distributed, report
+from util.evaluation import judge_item, open_evaluation
+from util.jobs import choose_jobs, map_jobs
+from util.launch import run_script
+from util.logger import is_main_process, log
+from util.results import ResultsFolder
+from util.scoring import Judge
+
+
+def main() -> None:
+    opt = EvaluateOptions().parse()
+    evaluation = None if distributed.launched() else open_evaluation(opt)
+    distributed.start(opt)
+    evaluation = evaluation or distributed.on_main_process(lambda: open_evaluation(opt))
+    score_methods(opt, evaluation)
+    distributed.finish()
+
+
+def score_methods(opt, evaluation) -> None:
+    """Score this process's share of the scenes; rank 0 writes tables and pages."""
+    from tqdm import tqdm
+
+    dataset = evaluation.dataset
+    protocol, selected = choose_metrics(opt, dataset.has_gt)
+    source = Path(opt.dataroot or opt.dir_A)
+    target = Path(opt.results_dir).absolute() / opt.name / make_safe(f"{source.name}_{opt.phase}")
+    with ResultsFolder(target) as results:
+        judge = Judge(tuple(metric.name for metric in selected), protocol.channels, results.path)
+        share = range(distributed.rank(), len(evaluation), distributed.world_size())
+        jobs = choose_jobs(opt.jobs, len(evaluation), distributed.world_size())
+        scored = map_jobs(judge_item, (judge, evaluation), share, jobs)
+        progress = tqdm(scored, total=len(share), unit="pair", disable=None if is_main_process() else True)
+        rows = distributed.gather(list(progress))
+        if is_main_process():
+            report.write_report(
+                results,
+                rows,
+                opt=opt,
+                title=f"{opt.name}, {source.name}",
+                info={"data set": f"{dataset.title} ({source})", "pairs": str(len(evaluation))},
+                columns=report.list_columns(evaluation.titles(), dataset.has_gt),
+                names=[pair.name for pair in dataset.pairs],
+                selected=selected,
+                protocol=protocol,
+                resized=evaluation.resized(),
+                left_out=evaluation.left_out,
+            )
+            log(
+                f"{len(evaluation)} pair{'s' if len(evaluation) != 1 else ''}, {len(opt.fused)} "
+                f"method{'s' if len(opt.fused) != 1 else ''}; leaderboard: {target / 'leaderboard.html'}; "
+                f"gallery: {target / 'index.html'}"
+            )
+
+
+if __name__ == "__main__":
+    run_script(main)
