@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from metrics.filters import gaussian_mean
 from metrics.registry import metric
 from metrics.shared import row_strips
@@ -29,11 +31,12 @@ _WINDOW, _SIGMA, _STABILISER = 11, 1.5, 1e-4  # of the local correlation
         undefined="the fused image is flat, or no pixel of the sources has a phase congruency above 0.1")
 def phase_congruency_quality(a, b, fused):
     values = []
+    filters = make_filters(*fused.shape[-2:], fused.device)
     for images in zip(a, b, fused, strict=True):
         if images[-1].min() == images[-1].max():
             values.append(fused.new_full((), math.nan))
         else:
-            values.append(_quality(*map(phase_congruency, images)))
+            values.append(_quality(*(phase_congruency(image, filters) for image in images)))
     return torch.stack(values)
 
 
@@ -42,32 +45,42 @@ def _quality(maps_a, maps_b, maps_fused):
     height, width = maps_fused.shape[1:]
     margin = _WINDOW // 2
     totals, features = maps_fused.new_zeros(3), maps_fused.new_zeros(())
-    for start, stop in row_strips(height, 4 * width):
+    for start, stop in row_strips(height, width):
         top, bottom = max(0, start - margin), min(height, stop + margin)
         frame = (margin, margin, margin - start + top, margin - bottom + stop)
-        strip_a, strip_b, strip_fused = (maps[:, top:bottom] for maps in (maps_a, maps_b, maps_fused))
-        maximum = torch.where(strip_a[0] > strip_b[0], strip_a, strip_b)
-        sources = torch.stack([strip_a, strip_b, maximum])
-        chosen = sources[:, :1] > _FEATURE  # (3, 1, h, W)
-        sources = sources * chosen
-        moments = torch.cat([sources, sources.square(), sources * strip_fused,
-                             strip_fused[None], strip_fused[None].square()])
-        means = gaussian_mean(torch.nn.functional.pad(moments, frame), _WINDOW, _SIGMA)
-        mean, square, product, (mean_fused, square_fused) = means.split([3, 3, 3, 2])
-        variance, variance_fused = square - mean.square(), square_fused - mean_fused.square()
-        covariance = product - mean * mean_fused
-        correlation = (covariance + _STABILISER) / ((variance * variance_fused).abs().sqrt() + _STABILISER)
-        inner = chosen[:, :, start - top:stop - top]
-        totals += (correlation * inner).amax(0).sum(dim=(-2, -1))
+
+        def mean(strip, frame=frame):
+            return gaussian_mean(torch.nn.functional.pad(strip, frame), _WINDOW, _SIGMA)
+
+        first = maps_a[0, top:bottom], maps_b[0, top:bottom]
+        a_leads = first[0] > first[1]
+        chosen = [strip > _FEATURE for strip in (*first, torch.maximum(*first))]
+        inner = [mask[start - top:stop - top] for mask in chosen]
         features += inner[2].sum()
+        # One map at a time: it stays in the cache while the window slides.
+        for kind, (map_a, map_b, fused) in enumerate(zip(maps_a, maps_b, maps_fused, strict=True)):
+            map_a, map_b, fused = map_a[top:bottom], map_b[top:bottom], fused[top:bottom]
+            mean_fused = mean(fused)
+            variance_fused = mean(fused.square()) - mean_fused.square()
+            best = None
+            for source, mask, inside in zip((map_a, map_b, torch.where(a_leads, map_a, map_b)), chosen, inner,
+                                            strict=True):
+                source = source * mask
+                mean_source = mean(source)
+                variance = mean(source.square()) - mean_source.square()
+                covariance = mean(source * fused) - mean_source * mean_fused
+                correlation = (covariance + _STABILISER) / ((variance * variance_fused).abs().sqrt() + _STABILISER)
+                best = correlation * inside if best is None else torch.maximum(best, correlation * inside)
+            totals[kind] += best.sum()
     return (totals / features).prod()
 
 
-def phase_congruency(image):
+def phase_congruency(image, filters):
     """Find features by Kovesi's phase congruency.
 
     Args:
         image: float64 (H, W).
+        filters: ``make_filters`` for this size.
 
     Returns:
         float64 (3, H, W): the phase congruency over all orientations, 0 to 1, and the maximum (edge) and minimum
@@ -75,18 +88,17 @@ def phase_congruency(image):
     """
     height, width = image.shape
     spectrum = torch.fft.rfft2(image)
-    bands = _radial_bands(height, width, image.device)
-    responses = image.new_empty(2, len(_WAVELENGTHS), height, width)  # even and odd
+    bands, directions, low_passes = filters
+    responses = image.new_empty(2, len(bands), height, width)  # even and odd
     energy, amplitude, squares, difference, mixed = image.new_zeros(5, height, width)
     for angle in _ANGLES:
-        halves = _half_planes(angle, height, width, image.device)
-        for part, half in enumerate(halves):
+        even, odd = _halves(angle, directions, low_passes)
+        for scale, band in enumerate(bands):
+            torch.fft.irfft2(spectrum * (even * band), s=(height, width), out=responses[0, scale])
             # The odd response is imaginary: turned by -i, it is the transform of a half spectrum, too.
-            turned = (spectrum if part == 0 else spectrum * -1j) * half
-            for scale, band in enumerate(bands):
-                torch.fft.irfft2(turned * band, s=(height, width), out=responses[part, scale])
-        threshold = _noise_threshold(responses[:, 0], bands, halves, width)
-        for start, stop in row_strips(height, 8 * width):
+            torch.fft.irfft2((spectrum * (odd * band)).mul_(-1j), s=(height, width), out=responses[1, scale])
+        threshold = _noise_threshold(responses[:, 0], _noise_gain(bands, even, odd, width))
+        for start, stop in row_strips(height, 4 * width):
             rows = slice(start, stop)
             strength, total = _energy(responses[:, :, rows], threshold)
             energy[rows] += strength
@@ -95,6 +107,7 @@ def phase_congruency(image):
             squares[rows] += square
             difference[rows].add_(square, alpha=math.cos(2 * angle))
             mixed[rows].add_(square, alpha=math.sin(2 * angle))
+    del responses
     # The moments are the eigenvalues of the covariance of (PC cos, PC sin) times two over the orientations: but for
     # the mixed term, of which Kovesi's code takes a quarter, and all published values with it.
     spread = torch.hypot(difference, mixed.div_(4)).div_(len(_ANGLES)).add_(_EPSILON / 2)
@@ -118,27 +131,51 @@ def _energy(responses, threshold):
     return energy * torch.sigmoid(10 * (width - 0.5)), total
 
 
-def _noise_threshold(responses, bands, halves, width: int):
+def _noise_threshold(responses, gain):
     """Energy that noise alone would reach: two deviations above its mean, both from the median at the finest scale."""
-    power = torch.addcmul(responses[0].square(), responses[1], responses[1]).flatten()
-    middle = power.numel() // 2
-    median = power.kthvalue(middle + 1).values
-    if power.numel() % 2 == 0:
-        below = power[power < median]
-        median = (median + (below.amax() if below.numel() == middle else median)) / 2
-    # All energies of the filters in the plane, of which the half spectrum holds all but the first column twice.
-    def plane_sum(energies):
-        twice = energies.sum(0).mul_(2)
-        twice[0] /= 2
-        if width % 2 == 0:
-            twice[-1] /= 2
-        return twice.sum()
-
-    even, odd = halves
-    noise = plane_sum((bands.sum(0) * even).square_()) / plane_sum((even.square() + odd.square()) * bands[0].square())
-    # The squared energy of noise has a chi-square distribution of two degrees of freedom, and its root Rayleigh's.
-    rayleigh = (median / math.log(2) * noise).sqrt()
+    even, odd = responses
+    median = float(np.median(torch.addcmul(even.square(), odd, odd).cpu().numpy()))
+    # The squared response to noise has a chi-square distribution of two degrees of freedom, its root Rayleigh's.
+    rayleigh = (median / math.log(2) * gain).sqrt()
+    # The factor 1.7 is empirical: the estimate belongs to an energy that is defined in another way.
     return rayleigh * (math.sqrt(math.pi / 2) + 2 * math.sqrt(2 - math.pi / 2)) / 1.7
+
+
+def _noise_gain(bands, even, odd, width: int):
+    """Energy that white noise has in all scales together, even parts only, by that in the finest scale."""
+    def plane_sum(energies):
+        # The half spectrum holds each column of the plane twice, but for those that are their own opposites.
+        columns = energies.sum(0).mul_(2)
+        columns[0] /= 2
+        if width % 2 == 0:
+            columns[-1] /= 2
+        return columns.sum()
+
+    return (plane_sum((bands.sum(0) * even).square_())
+            / plane_sum(torch.addcmul(even * even, odd, odd).mul_(bands[0]).mul_(bands[0])))
+
+
+def make_filters(height: int, width: int, device):
+    """Return what the filters of all images of a size are made of, over the half spectrum (H, W // 2 + 1).
+
+    Returns:
+        Log-Gabor filters over the radius, one for each wavelength; the direction of each bin, and of the opposite one;
+        the low-pass filter there, and at the opposite one. Float64 (4, ...), (2, ...), (2, ...).
+    """
+    vertical, horizontal = _grid(height, width, device)
+    radius = (vertical.square() + horizontal.square()).sqrt()
+    radius[0, 0] = 1
+    logarithm = radius.log()
+    bands = torch.stack([(logarithm + math.log(wavelength)).square_().div_(-2 * math.log(0.55) ** 2).exp_()
+                         for wavelength in _WAVELENGTHS])
+    bands[:, 0, 0] = 0
+    directions, low_passes = [], []
+    for mirrored in (False, True):
+        vertical, horizontal = _grid(height, width, device, mirrored=mirrored)
+        directions.append(torch.atan2(-vertical, horizontal))
+        vertical, horizontal = _grid(height, width, device, low_pass=True, mirrored=mirrored)
+        low_passes.append((vertical.square() + horizontal.square()).div_(0.45**2).pow_(15).add_(1).reciprocal_())
+    return bands, torch.stack(directions), torch.stack(low_passes)
 
 
 def _grid(height: int, width: int, device, *, low_pass: bool = False, mirrored: bool = False):
@@ -158,27 +195,9 @@ def _grid(height: int, width: int, device, *, low_pass: bool = False, mirrored: 
     return axes[0][:, None], axes[1][None, :width // 2 + 1]
 
 
-def _radial_bands(height: int, width: int, device):
-    """Log-Gabor filters over the radius: (4, H, W // 2 + 1)."""
-    vertical, horizontal = _grid(height, width, device)
-    radius = (vertical.square() + horizontal.square()).sqrt()
-    radius[0, 0] = 1
-    logarithm = radius.log()
-    bands = torch.stack([torch.exp((logarithm + math.log(wavelength)).square() / (-2 * math.log(0.55) ** 2))
-                         for wavelength in _WAVELENGTHS])
-    bands[:, 0, 0] = 0
-    return bands
-
-
-def _half_planes(angle: float, height: int, width: int, device):
-    """Even and odd part, each (H, W // 2 + 1), of the filter over the direction, with the low-pass filter in it."""
-    sides = []
-    for mirrored in (False, True):
-        vertical, horizontal = _grid(height, width, device, mirrored=mirrored)
-        distance = (torch.atan2(-vertical, horizontal) - angle).abs_()
-        distance = torch.minimum(distance, 2 * math.pi - distance)
-        side = distance.square_().div_(-2 * _ANGULAR_DEVIATION**2).exp_()
-        vertical, horizontal = _grid(height, width, device, low_pass=True, mirrored=mirrored)
-        radius = (vertical.square() + horizontal.square()).div_(0.45**2)
-        sides.append(side.div_(radius.pow_(15).add_(1)))
-    return (sides[0] + sides[1]) / 2, (sides[0] - sides[1]) / 2
+def _halves(angle: float, directions, low_passes):
+    """Even and odd part of the filter over the direction, with the low-pass filter in it: each (H, W // 2 + 1)."""
+    distance = (directions - angle).abs_()
+    distance = torch.minimum(distance, 2 * math.pi - distance)
+    here, opposite = distance.square_().div_(-2 * _ANGULAR_DEVIATION**2).exp_().mul_(low_passes)
+    return (here + opposite).div_(2), (here - opposite).div_(2)
