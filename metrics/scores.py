@@ -101,8 +101,12 @@ def score(selected: list[Metric], a, b, fused, gt=None, *, name: str = "",
         raise UserError(f"the images of {f'pair {name!r}' if name else 'one pair'} differ in size: "
                         + ", ".join(sizes) + "; scores are taken at one size")
     # A pixel that is no number must not reach a histogram: such an image gets nan, its pixels a level.
-    unknown = {label: image.isnan().flatten(1).sum(1) for label, image in images.items()}
-    images = {label: image.nan_to_num(nan=0.0) if unknown[label].any() else image for label, image in images.items()}
+    unknown = {
+        label: image.isnan().flatten(1).sum(1)
+        for label, image in images.items()
+        if str(given[label].dtype).rpartition(".")[2] != "uint8"
+    }
+    images = {label: image.nan_to_num(nan=0.0) if label in unknown else image for label, image in images.items()}
     scores = {}
     with _one_thread(), sharing(), torch.inference_mode():
         for chosen in selected:
@@ -158,7 +162,7 @@ def _values(chosen: Metric, images: dict, unknown: dict):
     values = chosen.function(**{label: images[label] for label in labels})
     undefined = values.isnan()
     reason = (chosen.undefined or "its formula has no value for these images") if undefined.any() else ""
-    for label in labels:
+    for label in unknown.keys() & set(labels):
         broken = unknown[label] > 0
         if broken.any():
             values = values.masked_fill(broken, math.nan)

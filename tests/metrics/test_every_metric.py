@@ -9,9 +9,11 @@ import sys
 import numpy as np
 import pytest
 import torch
+from lpips_weights import write_weights
 
 from metrics import find_metric, metric, metric_names, score, select, to_gray8
-from metrics.registry import ARGUMENTS
+from metrics.lpips import VARIABLE
+from metrics.registry import ARGUMENTS, FAST
 from util.errors import UserError
 
 
@@ -47,6 +49,14 @@ INPUTS = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def weights(tmp_path_factory):
+    """Weights of our own for LPIPS, so that it is tried as the others are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(write_weights(tmp_path_factory.mktemp("weights"))))
+        yield
+
+
 @pytest.mark.parametrize("images", INPUTS.values(), ids=INPUTS)
 @pytest.mark.parametrize("name", metric_names())
 def test_value_is_in_its_range_or_nan_with_a_reason(name, images, capsys):
@@ -62,17 +72,21 @@ def test_value_is_in_its_range_or_nan_with_a_reason(name, images, capsys):
 
 
 def test_nan_pixels_make_exactly_the_metrics_nan_that_look_at_them(capsys):
-    scores = score(select("all", has_gt=True), *INPUTS["NaN in the sources"])
-    assert {name for name, value in scores.items() if math.isnan(value)} == {"MI", "PSNR_GT", "SSIM_GT"}
+    selected = select("all", has_gt=True)
+    scores = score(selected, *INPUTS["NaN in the sources"])
+    of_fused = {judge.name for judge in selected if judge.needs == "fused"}
+    assert {name for name, value in scores.items() if not math.isnan(value)} == of_fused
     unknown = int(np.isnan(NAN).sum())
     assert f"MI is nan: {unknown} of {NAN.size} pixels of a are NaN" in capsys.readouterr().err
 
 
 def test_limits():
-    scores = score(select("all", has_gt=True), *INPUTS["identical"])
-    assert scores["PSNR_GT"] == math.inf and scores["SSIM_GT"] == pytest.approx(1, abs=1e-12)
-    assert scores["MI"] == pytest.approx(2 * scores["EN"], rel=1e-12)
-    assert set(score(select("all", has_gt=False), *INPUTS["flat"][:3]).values()) == {0.0}
+    scores = score(select("all", has_gt=True), *(draw(1, 200, 180) for _ in range(4)), reasons={})
+    assert scores["PSNR_GT"] == scores["PSNR"] == math.inf and scores["MSE"] == scores["CE"] == scores["MAE_GT"] == 0
+    assert scores["MI"] == pytest.approx(2 * scores["EN"], rel=1e-12) and scores["Q_MI"] == pytest.approx(2)
+    for name in "SSIM MS_SSIM SSIM_GT MS_SSIM_GT CC Q_S Q_W Q_E Q_C Q_Y Q_M Q_CB VIFF".split():
+        assert scores[name] == pytest.approx(1, abs=1e-9), name
+    assert scores["VIF"] == pytest.approx(2, abs=1e-9)
     # Closed forms: a chessboard of 0 and 255, and a ramp of one level for each column.
     board = (np.indices((64, 64)).sum(axis=0) % 2 * 255).astype(np.uint8)
     ramp = np.tile(np.arange(64, dtype=np.uint8), (64, 1))
@@ -107,14 +121,23 @@ def test_every_metric_tells_what_it_is(name):
 
 
 def test_select():
-    assert [judge.name for judge in select("all", has_gt=False)] == ["EN", "SD", "SF", "AG", "MI"]
-    assert [judge.name for judge in select("all", has_gt=True)][-2:] == ["PSNR_GT", "SSIM_GT"]
+    assert [judge.name for judge in select("fast", has_gt=True)] == list(FAST)
+    assert [judge.name for judge in select("fast", has_gt=False)] == list(FAST[:13])
+    every = select("all", has_gt=True)
+    assert [judge.name for judge in every] == metric_names(compat=False)
+    assert [judge for judge in every if judge.needs != "gt"] == select("all", has_gt=False)
     assert [judge.name for judge in select(" mi, EN,EN ", has_gt=False)] == ["MI", "EN"]
+    assert [judge.name for judge in select("Q_P,fast,EN", has_gt=False)] == ["Q_P", *FAST[:13]]
     assert select("none", has_gt=True) == []
 
 
+def test_a_name_is_found_by_what_papers_call_it():
+    for spelling, name in {"QABF": "Qabf", "Q^AB/F": "Qabf", "ms-ssim": "MS_SSIM", "NMI": "Q_MI", "Q0": "Q_S"}.items():
+        assert find_metric(spelling).name == name
+
+
 @pytest.mark.parametrize(("spec", "sentence"), [
-    ("EN,ssim", "no metric is called 'ssim'; the nearest is 'SSIM_GT' (--list metrics shows all)"),
+    ("EN,ssin", "no metric is called 'ssin'; the nearest is 'SSIM' (--list metrics shows all)"),
     ("PSNR_GT", "the metric PSNR_GT compares with a ground truth and this dataset has none; leave it out of --metrics"),
     (" , ", "--metrics ' , ' names no metric: give 'all', 'fast', 'none' or names such as EN,SD,MI"),
 ])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 from pathlib import Path
@@ -10,26 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lpips_weights import write_weights
 
 from metrics import find_metric, score, select
-from metrics.lpips import BACKBONE, CONVOLUTIONS, LINEAR, SHAPES, VARIABLE, _folders
+from metrics.lpips import BACKBONE, CONVOLUTIONS, LINEAR, VARIABLE, _folders
 from util.errors import UserError
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder that $FUSELAB_WEIGHTS names, with both files: random weights of a usual size."""
-    generator = torch.Generator().manual_seed(1)
-    backbone, linear = {}, {}
-    for number, ((place, *_), shape) in enumerate(zip(CONVOLUTIONS, SHAPES, strict=True)):
-        inputs = math.prod(shape[1:])
-        backbone[f"features.{place}.weight"] = torch.randn(shape, generator=generator) * math.sqrt(2 / inputs)
-        backbone[f"features.{place}.bias"] = torch.randn(shape[0], generator=generator) * 0.1
-        linear[f"lin{number}.model.1.weight"] = torch.rand(1, shape[0], 1, 1, generator=generator)
-    torch.save(backbone, tmp_path / BACKBONE)
-    torch.save(linear, tmp_path / LINEAR)
+    """A folder that $FUSELAB_WEIGHTS names, with both files."""
     monkeypatch.setenv(VARIABLE, str(tmp_path))
-    return tmp_path
+    return write_weights(tmp_path)
 
 
 @pytest.fixture
