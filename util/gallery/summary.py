@@ -13,6 +13,7 @@ from util.tables import Cell, format_table
 LEADING = ("PSNR_GT", "SSIM_GT", "Qabf", "VIF", "SSIM", "MI", "SCD", "EN", "AG", "SD", "SF", "PSNR")
 
 PLACES = ("", "best", "second")
+WIDEST = 10  # metrics beside each other on paper
 
 
 def choose_leading(table: ScoreTable, count: int) -> list[Metric]:
@@ -29,7 +30,8 @@ def add_summary(table: ScoreTable):
 
     cells = format_table(table)
     view = tags.div(cls="scroll", tabindex="0", role="region", aria_label="mean scores by method")
-    with view, tags.table(cls="summary", id="summary"):
+    wide = len(table.metrics) > WIDEST
+    with view, tags.table(cls="summary wide" if wide else "summary", id="summary"):
         with tags.thead(), tags.tr():
             tags.th("method", scope="col")
             tags.th("n", scope="col", title="fused images")
@@ -43,15 +45,16 @@ def add_summary(table: ScoreTable):
                     tags.th(method, scope="row", title=method)
                     tags.td(str(images))
                     for metric in table.metrics:
-                        _add_cell(cells[method, metric.name], images)
+                        _add_cell(f"{metric.name} {ARROWS[metric.direction]}", cells[method, metric.name], images)
     return view
 
 
-def _add_cell(cell: Cell, images: int) -> None:
+def _add_cell(head: str, cell: Cell, images: int) -> None:
     from dominate import tags
 
     place = PLACES[cell.place]
-    with tags.td(cls=place or None, title=f"mean {cell.summary['mean']!r}, median {cell.summary['median']!r}"):
+    hint = f"mean {cell.summary['mean']!r}, median {cell.summary['median']!r}"
+    with tags.td(cls=place or None, title=hint, data_head=head):
         tags.span(cell.mean, cls="mean")
         if place:
             tags.span(f" {place}", cls="unseen")

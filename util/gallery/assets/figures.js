@@ -19,12 +19,13 @@
     return picture ? Math.min(picture.height / picture.width, 1.6) : 0.75;
   };
 
-  // The height in CSS pixels that a scene's pictures will have in `container`, without their titles.
-  FuseLab.measurePictures = function (container, scene, count) {
+  // -> scene -> the height in CSS pixels that its pictures will have in `container`, without their titles. The page is
+  // measured once, for all scenes: a measurement between two changes costs the layout of the whole page.
+  FuseLab.measurePictures = function (container, count) {
     const columns = FuseLab.countColumns(container.clientWidth, count);
     const gap = parseFloat(getComputedStyle(container).columnGap) || 0;
     const width = Math.min(LARGEST, (container.clientWidth - gap * (columns - 1)) / columns);
-    return Math.ceil(count / columns) * width * FuseLab.findRatio(scene);
+    return (scene) => Math.ceil(count / columns) * width * FuseLab.findRatio(scene);
   };
 
   // The part of the link that a click follows: the viewer reads data-label.

@@ -67,7 +67,7 @@
   const rows = new FuseLab.Rows(main, {
     makeHead: FuseLab.makeHead,
     makeBody,
-    measurePictures: (scene) => FuseLab.measurePictures(main, scene, countShown()),
+    measurePictures: () => FuseLab.measurePictures(main, countShown()),
   });
 
   // The viewer and the table

@@ -6,8 +6,8 @@
   const MOST_PRINTED = 200;
 
   FuseLab.Rows = class {
-    // container: holds the rows; makeHead(scene), makeBody(scene): a row's parts; measurePictures(scene): the height of
-    // its pictures in CSS pixels, before they are there.
+    // container: holds the rows; makeHead(scene), makeBody(scene): a row's parts; measurePictures() -> scene -> the
+    // height of its pictures in CSS pixels, before they are there.
     constructor(container, { makeHead, makeBody, measurePictures }) {
       Object.assign(this, { container, makeHead, makeBody, measurePictures });
       this.rows = new Map(); // scene -> row
@@ -31,17 +31,14 @@
       const wanted = new Set(rows);
       for (const row of this.container.querySelectorAll(":scope > .scene")) {
         if (wanted.has(row)) continue;
-        this.#empty(row);
+        this.#empty(row, 0);
         this.observer.unobserve(row);
         row.remove();
       }
       this.container.append(...rows, this.note);
-      // Rows that have moved tell their new place only when they are watched anew.
-      for (const row of rows) {
-        this.observer.unobserve(row);
-        this.observer.observe(row);
-      }
-      this.#fillFirst();
+      if (rows.length) this.#fill(rows[0]); // what one sees first does not wait
+      this.#setHeights();
+      this.#watch();
     }
 
     // Makes all rows anew that have pictures: their columns, scores or the page's width have changed.
@@ -50,18 +47,12 @@
       this.note.hidden = true;
       for (const scene of this.scenes) {
         const row = this.#rowOf(scene);
-        if (row.body) {
-          this.#empty(row);
-          this.#fill(row);
-        } else {
-          row.style.height = `${this.#estimate(scene)}px`;
-        }
+        if (!row.body) continue;
+        this.#empty(row, 0);
+        this.#fill(row);
       }
-      for (const scene of this.scenes) { // a row that is far away now is emptied by the observer's word
-        const row = this.#rowOf(scene);
-        this.observer.unobserve(row);
-        this.observer.observe(row);
-      }
+      this.#setHeights();
+      this.#watch();
     }
 
     // Scrolls to a scene; returns its row, or null where it is not shown.
@@ -88,14 +79,29 @@
           this.makeHead(scene));
         row.scene = scene;
         row.body = null;
-        row.style.height = `${this.#estimate(scene)}px`;
         this.rows.set(scene, row);
       }
       return row;
     }
 
-    #estimate(scene) {
-      return Math.round(this.rest + this.measurePictures(scene));
+    // Rows that have moved tell whether they are near only when they are watched anew.
+    #watch() {
+      for (const scene of this.scenes) {
+        const row = this.#rowOf(scene);
+        this.observer.unobserve(row);
+        this.observer.observe(row);
+      }
+    }
+
+    // Gives rows without pictures the height that they will have with them.
+    #setHeights() {
+      const measure = this.measurePictures();
+      const filled = this.scenes.find((scene) => this.#rowOf(scene).body);
+      if (filled) this.rest = this.#rowOf(filled).offsetHeight - measure(filled);
+      for (const scene of this.scenes) {
+        const row = this.#rowOf(scene);
+        if (!row.body) row.style.height = `${Math.round(this.rest + measure(scene))}px`;
+      }
     }
 
     #fill(row) {
@@ -105,24 +111,11 @@
       row.style.height = "";
     }
 
-    #empty(row, height = this.#estimate(row.scene)) {
+    #empty(row, height) {
       if (!row.body) return;
       row.body.remove();
       row.body = null;
       row.style.height = `${height}px`;
-    }
-
-    // What one sees first does not wait for the observer.
-    #fillFirst() {
-      const first = this.scenes[0];
-      if (!first) return;
-      const row = this.#rowOf(first);
-      this.#fill(row);
-      this.rest = row.offsetHeight - this.measurePictures(first);
-      for (const scene of this.scenes) {
-        const other = this.#rowOf(scene);
-        if (!other.body) other.style.height = `${this.#estimate(scene)}px`;
-      }
     }
 
     #follow(entries) {
@@ -136,7 +129,7 @@
     #fillForPrint() {
       const printed = this.scenes.slice(0, MOST_PRINTED);
       for (const scene of printed) this.#fill(this.#rowOf(scene));
-      for (const scene of this.scenes.slice(MOST_PRINTED)) this.#empty(this.#rowOf(scene)); // the style sheet hides these
+      for (const scene of this.scenes.slice(MOST_PRINTED)) this.#empty(this.#rowOf(scene), 0); // the style sheet hides these
       for (const image of this.container.querySelectorAll("img[loading=lazy]")) image.loading = "eager";
       this.note.hidden = printed.length === this.scenes.length;
       this.note.textContent = `The first ${printed.length} of ${this.scenes.length} scenes are printed.`;

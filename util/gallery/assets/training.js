@@ -65,8 +65,10 @@
       return head;
     },
     makeBody: (scene) => FuseLab.makeFigures(scene, columnsOf(scene)),
-    measurePictures: (scene) => FuseLab.measurePictures(main, scene, Math.min(MOST_COLUMNS, labels.length))
-      * Math.ceil(columnsOf(scene).length / MOST_COLUMNS),
+    measurePictures() {
+      const measure = FuseLab.measurePictures(main, Math.min(MOST_COLUMNS, labels.length));
+      return (scene) => measure(scene) * Math.ceil(columnsOf(scene).length / MOST_COLUMNS);
+    },
   });
   const viewer = new FuseLab.Viewer({
     columns, getColumns: () => columns, getScenes: () => scenes,
