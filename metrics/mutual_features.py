@@ -92,7 +92,7 @@ def _window_scores(source, fused):
     entropies = -(_plogp(p).sum(0) + _plogp(q).sum(0))
 
     # Frechet's lower bound is the upper one of the same places in reverse: below, correlations are positive.
-    p = torch.where(correlation < 0, p.flip(0), p)
+    p = torch.lerp(p, p.flip(0), (correlation < 0).to(p.dtype))
     (mean_p, deviation_p), (mean_q, deviation_q) = _place(p), _place(q)
     mass, place_p, place_q = _upper_bound(p, q.expand_as(p))
     covariance = (mass * place_p).mul_(place_q).sum(0) - mean_p * mean_q
@@ -102,7 +102,7 @@ def _window_scores(source, fused):
     rest = 1 - weight
     independent = _look_up(p, place_p).mul_(_look_up(q.expand_as(p), place_q)).mul_(rest)
     joint = mass.mul_(weight).add_(independent)
-    information = entropies - rest * entropies + _plogp(rest) + _plogp(joint).sub_(_plogp(independent)).sum(0)
+    information = entropies - rest * entropies + _plogp(rest) + _plogp(joint).sum(0) - _plogp(independent).sum(0)
     informative = (square_p > 0) & (square_q > 0) & (entropies > 0)
     return torch.where(equal, 1.0, torch.where(informative, 2 * information / entropies, 0.0))
 
@@ -120,9 +120,9 @@ def _plogp(p):
 
 def _place(p):
     """Mean and standard deviation of the place, 0 to 8, that is drawn from the distribution."""
-    place = torch.arange(_PLACES, dtype=p.dtype, device=p.device)[:, None, None]
-    mean = (place * p).sum(0)
-    return mean, ((place**2 * p).sum(0) - mean.square()).clamp_min_(0).sqrt_()
+    place = torch.arange(_PLACES, dtype=p.dtype, device=p.device)
+    mean, square = (torch.stack([place, place**2]) @ p.flatten(1)).unflatten(1, p.shape[1:])
+    return mean, (square - mean.square()).clamp_min_(0).sqrt_()
 
 
 def _upper_bound(p, q):
