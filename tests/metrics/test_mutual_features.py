@@ -112,7 +112,8 @@ def make_mosaic(image: np.ndarray) -> np.ndarray:
 def test_mosaic_is_a_border_extended_convolution_of_rows_and_columns():
     for size in ((21, 18), (103, 140), (160, 7)):
         image = draw(1, *size)
-        np.testing.assert_allclose(feature_images.meyer_mosaic(*tensors(image))[0].numpy(), make_mosaic(image), atol=1e-13)
+        mosaic = feature_images.meyer_mosaic(*tensors(image))[0].numpy()
+        np.testing.assert_allclose(mosaic, make_mosaic(image), atol=1e-13)
 
 
 @pytest.mark.parametrize("name", NAMES[:4])  # the mosaic of the fifth has thousands of windows even here
