@@ -27,7 +27,7 @@
     if (column.kind !== "fused" || method < 0 || state.chips === "none") return null;
     const shown = metrics.filter((metric) => state.chips === "all" || metric.leading || metric.name === state.sort);
     const longest = Math.max(...shown.map((metric) => metric.name.length));
-    return make("dl", { class: "chips", style: `--chip: ${longest + 6}ch` }, ...shown.map((metric) => {
+    return make("dl", { class: "chips", style: `--chip: ${longest + 7}ch` }, ...shown.map((metric) => {
       const value = scene.scores[method][metric.index];
       const best = FuseLab.findBest(scene, metric).includes(method);
       const names = [metric.name === state.sort && "chosen", best && "best"].filter(Boolean).join(" ");
