@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from metrics.feature_images import cosine_transform, horizontal_gradient, meyer_mosaic, sobel_edges
 from metrics.registry import metric
 from metrics.shared import row_strips
@@ -13,12 +15,13 @@ _TINY = 1e-300  # far below all probabilities: keeps 0 log 0 from being nan
 
 def _fmi(name: str, feature: str, *, variant: str, aliases: tuple[str, ...] = ()):
     return metric(
-        name=name, title=f"feature mutual information of {feature}", direction="up", low=-0.01, high=1.01,
+        name=name, title=f"feature mutual information of {feature}", direction="up", low=-math.inf, high=math.inf,
         formula="mean over A, B and 3x3 windows of 2 I(S;F)/(H(S)+H(F)); a window rescaled to [0, 1] is a distribution "
                 "over its 9 places, and the joint one mixes independence with Frechet's bound to have the correlation "
                 "of the windows",
         source="Haghighat and Razian, Fast-FMI: Non-reference Image Fusion Metric, AICT 2014",
-        variant=variant + "; B is compared with F as A is (the distributed code misses identical windows of B)",
+        variant=variant + "; B is compared with F as A is (the distributed code misses identical windows of B); means "
+                          "lie in 0..1 as a rule, though single windows pass it where the mixture extrapolates",
         needs="sources", smallest=3, aliases=aliases)
 
 
