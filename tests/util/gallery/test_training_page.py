@@ -52,7 +52,8 @@ def read_lines(page: TrainingPage) -> list[str]:
 
 
 def epochs_shown(browser) -> list[str]:
-    return [head.text.split()[1] for head in browser.find_elements(By.CSS_SELECTOR, "#scenes h2")]
+    heads = "return [...document.querySelectorAll('#scenes h2')].map((head) => head.textContent)"
+    return [head.split()[1] for head in browser.execute_script(heads)]
 
 
 def test_a_save_costs_the_same_after_a_thousand_epochs(tmp_path):

@@ -75,7 +75,7 @@
     #rowOf(scene) {
       let row = this.rows.get(scene);
       if (!row) {
-        row = make("article", { class: "scene", "data-scene": scene.name, tabindex: -1, "aria-label": scene.name },
+        row = make("article", { class: "scene empty", "data-scene": scene.name, tabindex: -1, "aria-label": scene.name },
           this.makeHead(scene));
         row.scene = scene;
         row.body = null;
@@ -108,6 +108,7 @@
       if (row.body) return;
       row.body = this.makeBody(row.scene);
       row.append(row.body);
+      row.classList.remove("empty");
       row.style.height = "";
     }
 
@@ -115,6 +116,7 @@
       if (!row.body) return;
       row.body.remove();
       row.body = null;
+      row.classList.add("empty");
       row.style.height = `${height}px`;
     }
 
