@@ -52,7 +52,7 @@ def score_methods(opt, evaluation) -> None:
                 rows,
                 opt=opt,
                 title=f"{opt.name}, {source.name}",
-                info={"data set": f"{dataset.title} ({source})", "pairs": str(len(evaluation))},
+                info={"data set": f"{dataset.title} ({source})"},
                 columns=report.list_columns(evaluation.titles(), dataset.has_gt),
                 names=[pair.name for pair in dataset.pairs],
                 selected=selected,

@@ -20,7 +20,7 @@ FACTORS = 32  # of a product under one logarithm: each is below 1e5, and a float
 
 
 @metric(
-    name="VIF", title="Visual information fidelity in the pixel domain, both sources", direction="up", low=0,
+    name="VIF", title="visual information fidelity in the pixel domain, both sources", direction="up", low=0,
     high=math.inf, needs="sources", smallest=SMALLEST, undefined="a source is flat and has no information",
     formula="VIFp(A, F) + VIFp(B, F); VIFp = sum log(1 + g^2 s_A^2 / (s_v^2 + 2)) / sum log(1 + s_A^2 / 2), "
             "4 scales",
@@ -34,7 +34,7 @@ def visual_information_fidelity(a, b, fused):
 
 
 @metric(
-    name="VIFF", title="Visual information fidelity for fusion", direction="up", low=0, high=math.inf,
+    name="VIFF", title="visual information fidelity for fusion", direction="up", low=0, high=math.inf,
     needs="sources", smallest=SMALLEST,
     formula="sum_k p_k sum (VID + 1e-7) / sum (VIND + 1e-7), each pixel by the source with the smaller gain g; "
             "p = (1, 0, 0.15, 1) / 2.15",
