@@ -111,4 +111,6 @@ def named_folder(text: str) -> tuple[str, Path]:
     name, sign, folder = text.partition("=")
     if not (sign and name.strip() and folder):
         raise argparse.ArgumentTypeError(f"'{text}' is not NAME=FOLDER, a method's name and the folder of its pictures")
-    return name.strip(), Path(folder).expanduser().absolute()
+    # A name in letters of another encoding is shown with question marks; the folder keeps its bytes.
+    name = name.strip().encode("utf-8", "replace").decode("utf-8")
+    return name, Path(folder).expanduser().absolute()

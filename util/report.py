@@ -53,10 +53,11 @@ def write_report(
     table = make_table(rows, selected)
     remarks = [*left_out, *report_undefined(rows)]
     line = protocol.line(resized)
-    command = shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
+    command = _as_text(shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]))
     info = {**info, "time": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")}
     if remarks:
         info["remarks"] = "; ".join(remarks)
+    info = {fact: _as_text(value) for fact, value in info.items()}
     folder = results.path
     links = {"metrics.csv": "metrics.csv", "metrics.json": "metrics.json"}
     table.write_csv(folder / "metrics.csv")
@@ -74,14 +75,14 @@ def write_report(
         info=info,
         protocol=line,
         command=command,
-        options={name: str(value) for name, value in sorted(vars(opt).items()) if name not in _NOT_SHOWN},
+        options={name: _as_text(value) for name, value in sorted(vars(opt).items()) if name not in _NOT_SHOWN},
         columns=columns,
         scenes=[{"name": row["name"], "files": row["files"]} for row in rows],
         table=table,
         links=links,
     )
     results.put_in_place()
-    write_runs_page(Path(opt.results_dir))
+    write_runs_page(Path(opt.results_dir).expanduser().absolute())
     for method in table.methods if selected else ():
         means = ", ".join(f"{name} {value:.4g}" for name, value in table.means(method).items())
         log(f"{method}, mean: {means}")
@@ -98,3 +99,11 @@ def list_columns(fused: Mapping[str, str], has_gt: bool, maps: Sequence[str] = (
     columns += [Column(label, method, "fused", method) for label, method in fused.items()]
     columns += [Column(label, label, "map") for label in maps]
     return columns + ([Column("GT", "ground truth", "truth")] if has_gt else [])
+
+
+def _as_text(value) -> str:
+    """Return an option or a fact as it is shown: as it was typed, and in letters that every file can hold."""
+    if isinstance(value, (list, tuple)):
+        pair = len(value) == 2 and isinstance(value[1], Path)
+        return f"{value[0]}={value[1]}" if pair else " ".join(map(_as_text, value))
+    return ("" if value is None else str(value)).encode("utf-8", "replace").decode("utf-8")

@@ -55,3 +55,10 @@ def test_a_table_without_metrics_or_values(tmp_path):
     assert written == "method,name\nours,one\nours,mean\nours,std\nours,median\n"
     summary = ScoreTable(select("EN", has_gt=False)).summary("ours", "EN")
     assert math.isnan(summary["mean"]) and math.isnan(summary["median"]) and summary["count"] == 0
+
+
+def test_opposite_infinities_have_no_mean():
+    table = ScoreTable(select("PSNR_GT", has_gt=True))
+    for number, value in enumerate((math.inf, -math.inf, 1.0)):
+        table.add("ours", str(number), {"PSNR_GT": value})
+    assert math.isnan(table.means("ours")["PSNR_GT"]) and table.summary("ours", "PSNR_GT")["median"] == 1.0

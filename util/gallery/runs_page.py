@@ -13,6 +13,7 @@ from util.gallery.parts import copy_assets, format_number, quote_path, start_pag
 from util.logger import warn
 
 ASSETS = ("page.css", "runs.css")
+_KIND = "all runs"  # stands in the head of the page
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,19 @@ class Run:
 
 
 def write_runs_page(results_dir: str | os.PathLike) -> Path:
-    """Write ``results_dir``/index.html, a card for every ``results_dir``/*/*/run.json, and return its path.
+    """Write ``results_dir``/index.html, a card for every run that is two or three folders below, and return its path.
 
-    A ``run.json`` that is broken or not ours is passed over with a warning.
+    A ``run.json`` that is broken or not ours is passed over with a warning, and so is an index.html of somebody else.
     """
     from dominate import tags
 
     results_dir = Path(results_dir)
+    target = results_dir / "index.html"
+    if target.is_file() and f"FuseLab · {_KIND}" not in target.read_text("utf-8", errors="replace"):
+        warn(f"{target} is not FuseLab's and is left as it is: there is no list of all runs in this folder")
+        return target
     runs = read_runs(results_dir)
-    page = start_page("Results", "all runs", {"runs": str(len(runs))}, ASSETS)
+    page = start_page("Results", _KIND, {"runs": str(len(runs))}, ASSETS)
     with page.body, tags.main():
         with tags.ul(cls="runs"):
             for run in runs:
@@ -46,13 +51,14 @@ def write_runs_page(results_dir: str | os.PathLike) -> Path:
         if not runs:
             tags.p("Nothing has been tested or evaluated yet.", cls="nothing")
     copy_assets(results_dir, ASSETS)
-    return atomic_write(results_dir / "index.html", page.render(pretty=False))
+    return atomic_write(target, page.render(pretty=False))
 
 
 def read_runs(results_dir: Path) -> list[Run]:
     """Return the runs below a folder, newest first."""
     runs = []
-    for file in results_dir.glob("*/*/run.json"):
+    # RESULTS_DIR/NAME/PHASE_EPOCH, and with a folder for each data set before it.
+    for file in (*results_dir.glob("*/*/run.json"), *results_dir.glob("*/*/*/run.json")):
         if any(part.startswith(".") for part in file.relative_to(results_dir).parts):
             continue  # a test that is under way
         try:

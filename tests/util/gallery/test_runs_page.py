@@ -77,3 +77,17 @@ def test_no_runs_and_a_phone(tmp_path, browser):
         assert browser.execute_script("return document.documentElement.scrollWidth") == 390
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_runs_in_a_folder_for_each_data_set_are_listed(tmp_path):
+    for name in ("TNO/ours/test_latest", "evaluation/TNO_test"):
+        write_sample(tmp_path / name, ["one"], title=name)
+    page = write_runs_page(tmp_path).read_text("utf-8")
+    assert "TNO/ours/test_latest/index.html" in page and "evaluation/TNO_test/index.html" in page
+
+
+def test_a_page_of_somebody_else_is_left_as_it_is(tmp_path, capsys):
+    (tmp_path / "index.html").write_text("<h1>my homepage</h1>", encoding="utf-8")
+    write_sample(tmp_path / "ours" / "test_latest", ["one"])
+    assert write_runs_page(tmp_path).read_text("utf-8") == "<h1>my homepage</h1>"
+    assert "is not FuseLab's" in capsys.readouterr().err
