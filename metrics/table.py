@@ -59,7 +59,8 @@ class ScoreTable:
         """Return ``{"mean", "std", "median", "count"}`` of a method's scores that are there and not nan; inf counts.
 
         ``std`` is the standard deviation of a sample (divided by n - 1), nan for fewer than two values or an infinite
-        one; with no value all are nan, and so is the mean of both infinities. ``count`` tells how many images stand behind each number.
+        one; with no value all are nan, and so is the mean of both infinities. ``count`` tells how many images stand
+        behind each number.
         """
         values = self.values(method, metric)
         finite = len(values) > 1 and all(map(math.isfinite, values))
