@@ -89,14 +89,17 @@ def phase_congruency(image, filters):
     height, width = image.shape
     spectrum = torch.fft.rfft2(image)
     bands, directions, low_passes = filters
+    part, filtered = torch.empty_like(bands[0]), torch.empty_like(spectrum)
     responses = image.new_empty(2, len(bands), height, width)  # even and odd
     energy, amplitude, squares, difference, mixed = image.new_zeros(5, height, width)
     for angle in _ANGLES:
         even, odd = _halves(angle, directions, low_passes)
         for scale, band in enumerate(bands):
-            torch.fft.irfft2(spectrum * (even * band), s=(height, width), out=responses[0, scale])
+            torch.mul(spectrum, torch.mul(even, band, out=part), out=filtered)
+            torch.fft.irfft2(filtered, s=(height, width), out=responses[0, scale])
             # The odd response is imaginary: turned by -i, it is the transform of a half spectrum, too.
-            torch.fft.irfft2((spectrum * (odd * band)).mul_(-1j), s=(height, width), out=responses[1, scale])
+            torch.mul(spectrum, torch.mul(odd, band, out=part), out=filtered).mul_(-1j)
+            torch.fft.irfft2(filtered, s=(height, width), out=responses[1, scale])
         threshold = _noise_threshold(responses[:, 0], _noise_gain(bands, even, odd, width))
         for start, stop in row_strips(height, 4 * width):
             rows = slice(start, stop)
@@ -160,7 +163,8 @@ def make_filters(height: int, width: int, device):
 
     Returns:
         Log-Gabor filters over the radius, one for each wavelength; the direction of each bin, and of the opposite one;
-        the low-pass filter there, and at the opposite one. Float64 (4, ...), (2, ...), (2, ...).
+        the low-pass filter there, and at the opposite one unless it is the same. Float64 (4, ...), (2, ...) and
+        (2 or 1, ...).
     """
     vertical, horizontal = _grid(height, width, device)
     radius = (vertical.square() + horizontal.square()).sqrt()
@@ -173,8 +177,9 @@ def make_filters(height: int, width: int, device):
     for mirrored in (False, True):
         vertical, horizontal = _grid(height, width, device, mirrored=mirrored)
         directions.append(torch.atan2(-vertical, horizontal))
-        vertical, horizontal = _grid(height, width, device, low_pass=True, mirrored=mirrored)
-        low_passes.append((vertical.square() + horizontal.square()).div_(0.45**2).pow_(15).add_(1).reciprocal_())
+        if not mirrored or height % 2 or width % 2:
+            vertical, horizontal = _grid(height, width, device, low_pass=True, mirrored=mirrored)
+            low_passes.append((vertical.square() + horizontal.square()).div_(0.45**2).pow_(15).add_(1).reciprocal_())
     return bands, torch.stack(directions), torch.stack(low_passes)
 
 
