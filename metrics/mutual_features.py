@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from metrics.feature_images import cosine_transform, horizontal_gradient, meyer_mosaic, sobel_edges
@@ -96,10 +97,11 @@ def _window_scores(source, fused):
 
     # Frechet's lower bound is the upper one of the same places in reverse: below, correlations are positive.
     p = torch.lerp(p, p.flip(0), (correlation < 0).to(p.dtype))
-    (mean_p, deviation_p), (mean_q, deviation_q) = _place(p), _place(q)
-    mass, place_p, place_q = _upper_bound(p, q.expand_as(p))
-    covariance = (mass * place_p).mul_(place_q).sum(0) - mean_p * mean_q
-    weight = torch.where(covariance > 0, correlation.abs() * deviation_p * deviation_q / covariance, 0)
+    sums = _cumulate(torch.stack([p, q.expand_as(p)], dim=1))
+    means, deviations = _place(sums)
+    mass, place_p, place_q = _upper_bound(sums)
+    covariance = (mass * place_p).mul_(place_q).sum(0) - means.prod(0)
+    weight = torch.where(covariance > 0, correlation.abs_() * deviations.prod(0) / covariance, 0)
     # The joint distribution is weight * bound + (1 - weight) * p q. The bound is 0 in all but 17 of the 81 cells, and
     # the entropy of the product is known: only the 17 have to be replaced in it.
     rest = 1 - weight
@@ -121,36 +123,47 @@ def _plogp(p):
     return p.abs().clamp_min_(_TINY).log_().mul_(p)
 
 
-def _place(p):
-    """Mean and standard deviation of the place, 0 to 8, that is drawn from the distribution."""
-    place = torch.arange(_PLACES, dtype=p.dtype, device=p.device)
-    mean, square = (torch.stack([place, place**2]) @ p.flatten(1)).unflatten(1, p.shape[1:])
+def _cumulate(distributions):
+    """Cumulative sums over the places, (9, ...) -> (8, ...): without the last one, which is 1. Changes its argument."""
+    sums = distributions[:-1]
+    for before, here in itertools.pairwise(sums.unbind()):
+        here.add_(before)
+    return sums
+
+
+def _place(sums):
+    """Mean and standard deviation of the place, 0 to 8, that is drawn from distributions with these sums."""
+    above = 1 - sums  # the probability to lie above place 0, 1, ...: they sum to the mean
+    mean = above.sum(0)
+    steps = torch.arange(1, 2 * len(sums), 2, dtype=sums.dtype, device=sums.device)  # from a square to the next
+    square = above.mul_(steps[:, None, None, None]).sum(0)
     return mean, (square - mean.square()).clamp_min_(0).sqrt_()
 
 
-def _upper_bound(p, q):
+def _upper_bound(sums):
     """Frechet's upper bound: the joint distribution that pairs low places with low ones and high with high.
 
     It gives the cell (i, j) the mass by which the i-th interval between the cumulative sums of p overlaps the j-th of
     q. So the sorted sums of both are the borders between the cells that are not empty.
 
+    Args:
+        sums: of p and of q, (8, 2, S, n). Their last bits are lost.
+
     Returns:
         Of each of the 17 cells its mass, i and j, all float64 (17, S, n).
     """
-    sums = torch.stack([p[:-1], q[:-1]], dim=1)  # without the last sum, which is 1
-    for place in range(1, _PLACES - 1):
-        sums[place].add_(sums[place - 1])
     # Whose sum a border is goes along as its last bit, far below the precision that counts.
     tags = sums.view(torch.int64)
     tags[:, 0].bitwise_or_(1)
     tags[:, 1].bitwise_and_(-2)
     borders = _merge(sums[:, 0], sums[:, 1])
-    from_p = borders.view(torch.int64).bitwise_and(1).to(torch.float64)
-    mass, place_p, place_q = borders.new_empty(3, borders.shape[0] + 1, *p.shape[1:])
+    from_p = borders.view(torch.int64).bitwise_and(1).to(sums.dtype)
+    cells = len(borders) + 1
+    mass, place_p, place_q = borders.new_empty(3, cells, *borders.shape[1:])
     place_p[0] = 0
-    for border, tag in enumerate(from_p):
-        torch.add(place_p[border], tag, out=place_p[border + 1])
-    torch.sub(torch.arange(len(place_p), dtype=p.dtype, device=p.device)[:, None, None], place_p, out=place_q)
+    for (before, here), tag in zip(itertools.pairwise(place_p.unbind()), from_p.unbind(), strict=True):
+        torch.add(before, tag, out=here)
+    torch.sub(torch.arange(cells, dtype=sums.dtype, device=sums.device)[:, None, None], place_p, out=place_q)
     mass[0] = borders[0]
     torch.sub(borders[1:], borders[:-1], out=mass[1:-1])
     torch.sub(1, borders[-1], out=mass[-1])
