@@ -1,4 +1,4 @@
-"""What ``--list`` prints: each registry, a line an entry; of metrics the direction, the range and the name in words."""
+"""What ``--list`` prints: each registry, a line an entry, and of a metric its definition below it."""
 
 from __future__ import annotations
 
@@ -25,24 +25,31 @@ def list_registry(kind: str) -> list[str]:
 
 def _list_metrics() -> list[str]:
     known = [metrics.find_metric(name) for name in metrics.metric_names()]
-    lines = _table([(metric.name, _describe(metric)) for metric in known])
-    own = sum(not metric.compat for metric in known)  # the others come last
+    width = max(len(metric.name) for metric in known)
+    own = [line for metric in known if not metric.compat for line in _describe(metric, width)]
+    published = [line for metric in known if metric.compat for line in _describe(metric, width)]
     protocols = [metrics.find_protocol(name) for name in metrics.protocol_names()]
     return [
-        *lines[:own],
+        *own,
         "",
         "To reproduce published tables only, faults included; 'all' leaves these out:",
-        *lines[own:],
+        *published,
         "",
         "Sets of metrics for --metrics_protocol (docs/metrics.md):",
         *_table([(protocol.name, protocol.title) for protocol in protocols]),
     ]
 
 
-def _describe(metric: metrics.Metric) -> str:
+def _describe(metric: metrics.Metric, width: int) -> list[str]:
+    """Return a line that stands for itself, and below it, set in, what exactly is computed and who defined it."""
     span = f"{metric.low:.5g}..{metric.high:.5g} {metric.unit}".rstrip()
     names = f" (also {', '.join(metric.aliases)})" if metric.aliases else ""
-    return f"{DIRECTIONS[metric.direction]:<21}  {span:<26}  {metric.title}{names}"
+    indent = " " * (width + 2)
+    return [
+        f"{metric.name:<{width}}  {DIRECTIONS[metric.direction]:<21}  {span:<26}  {metric.title}{names}",
+        f"{indent}{metric.formula}",
+        f"{indent}{metric.variant} [{metric.source}]",
+    ]
 
 
 def _table(rows: list[tuple[str, str]]) -> list[str]:

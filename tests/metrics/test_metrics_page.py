@@ -17,7 +17,7 @@ def page(repository) -> str:
 
 
 def test_arrows_ranges_and_years_are_those_of_the_code(page):
-    row = r"^\| `(\w+)` \| (\S+) (-?[\d.]+?)\.\.(-?[\d.]*)[^|]*\|.*\| ([^|]+) \|$"
+    row = r"^\| `(\w+)` \| (\S+) (-inf|-?[\d.]+?)\.\.(-?[\d.]*)[^|]*\|.*\| ([^|]+) \|$"
     rows = re.findall(row, page, flags=re.MULTILINE)
     assert len(rows) == len(metric_names(compat=False))
     for name, arrow, low, high, source in rows:
