@@ -38,7 +38,8 @@ def score_methods(opt, evaluation) -> None:
     dataset = evaluation.dataset
     protocol, selected = choose_metrics(opt, dataset.has_gt)
     source = Path(opt.dataroot or opt.dir_A)
-    target = Path(opt.results_dir).absolute() / opt.name / make_safe(f"{source.name}_{opt.phase}")
+    part = f"{source.name}_{opt.phase}" if opt.dataroot else "_".join(source.absolute().parts[-3:])
+    target = Path(opt.results_dir).expanduser().absolute() / opt.name / make_safe(part)
     with ResultsFolder(target) as results:
         judge = Judge(tuple(metric.name for metric in selected), protocol.channels, results.path)
         share = range(distributed.rank(), len(evaluation), distributed.world_size())

@@ -152,7 +152,7 @@ def select(spec: str, has_gt: bool) -> list[Metric]:
 
 def _require(known: Metric, has_gt: bool) -> Metric:
     if known.needs == "gt" and not has_gt:
-        raise UserError(f"the metric {known.name} compares with a ground truth and this dataset has none; "
+        raise UserError(f"the metric {known.name} compares with a ground truth, and there is none here; "
                         "leave it out of --metrics")
     reason = known.missing()
     if reason:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -18,7 +18,7 @@ from util.lazy import torch
 from util.logger import warn
 
 
-def evaluate(a, b, fused, gt=None, *, metrics: str = "fast", name: str = "") -> dict[str, float]:
+def evaluate(a, b, fused, gt=None, *, metrics: str | Sequence[str] = "fast", name: str = "") -> dict[str, float]:
     """Score a fused image against its sources, and against a ground truth where there is one.
 
     >>> a, b = np.zeros((64, 64), np.uint8), np.full((64, 64), 60, np.uint8)
@@ -26,10 +26,11 @@ def evaluate(a, b, fused, gt=None, *, metrics: str = "fast", name: str = "") -> 
     {'EN': 0.0, 'SD': 0.0, 'MSE': 1800.0}
 
     Args:
-        a, b: the sources, all images of one size: paths of files; uint8 arrays (H, W) or (H, W, 3) or float arrays in
-            [0, 1]; or tensors (H, W), (C, H, W) or, for a batch, (N, C, H, W), uint8 or float in [0, 1].
+        a, b: the sources, all images of one size: paths of files; Pillow's images; uint8 arrays (H, W) or (H, W, 3) or
+            float arrays in [0, 1]; or tensors (H, W), (C, H, W) or, for a batch, (N, C, H, W), uint8 or float in
+            [0, 1].
         fused, gt: in the same form.
-        metrics: names with commas between them, "fast" or "all" (``select``).
+        metrics: names, in a list or with commas between them, "fast" or "all" (``select``).
         name: the images, for warnings.
 
     Returns:
@@ -38,11 +39,12 @@ def evaluate(a, b, fused, gt=None, *, metrics: str = "fast", name: str = "") -> 
 
     Raises:
         UserError: no such metric, the images differ in size, or a file is not an image.
-        ValueError: an array or tensor of another shape or type.
+        ValueError: an array or tensor of another shape, type or range.
     """
     images = {"a": a, "b": b, "fused": fused} | ({} if gt is None else {"gt": gt})
-    planes = {label: to_gray8(_open(image)) for label, image in images.items()}
-    return score(select(metrics, has_gt=gt is not None), *planes.values(), name=name)
+    names = metrics if isinstance(metrics, str) else ",".join(metrics)
+    planes = {label: _to_plane(label, image) for label, image in images.items()}
+    return score(select(names, has_gt=gt is not None), *planes.values(), name=name)
 
 
 def score_pictures(selected: list[Metric], pictures: dict[str, np.ndarray], *, channels: bool = False,
@@ -96,6 +98,8 @@ def score(selected: list[Metric], a, b, fused, gt=None, *, name: str = "",
     """
     given = {"a": a, "b": b, "fused": fused} | ({} if gt is None else {"gt": gt})
     images = {label: _exact_levels(label, image) for label, image in given.items()}
+    if len({image.ndim for image in given.values()}) > 1:
+        raise ValueError("some images are batches and some are not: a, b, fused and gt go together one by one")
     if len({image.shape for image in images.values()}) > 1:
         sizes = (f"{label} {_describe(image.shape)}" for label, image in images.items())
         raise UserError(f"the images of {f'pair {name!r}' if name else 'one pair'} differ in size: "
@@ -120,8 +124,15 @@ def score(selected: list[Metric], a, b, fused, gt=None, *, name: str = "",
     return scores
 
 
-def _open(image):
-    return read_image(image)[0] if isinstance(image, (str, os.PathLike)) else image
+def _to_plane(label: str, image):
+    if isinstance(image, (str, os.PathLike)):
+        image = read_image(image)[0]
+    elif hasattr(image, "getbands"):  # Pillow's
+        image = np.array(image.convert("L" if image.getbands() == ("L",) else "RGB"))
+    try:
+        return to_gray8(image)
+    except ValueError as error:
+        raise ValueError(f"{label}: {error}") from None
 
 
 def _exact_levels(label: str, image):

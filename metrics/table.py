@@ -79,8 +79,8 @@ class ScoreTable:
     def write_csv(self, path: str | os.PathLike) -> Path:
         """Write ``method,name,EN,SD,...`` at full precision, UTF-8.
 
-        A method's rows are followed by three called mean, std and median. Numbers read back as the same float; nan and
-        inf are written so, and a cell is empty where there is no value.
+        A method's rows are followed by three called mean, std and median; a scene of such a name is marked as one.
+        Numbers read back as the same float; nan and inf are written so, and a cell is empty where there is no value.
         """
         names = [metric.name for metric in self.metrics]
         text = io.StringIO()
@@ -89,7 +89,7 @@ class ScoreTable:
         for method, scenes in self._scores.items():
             for name, scores in scenes.items():
                 cells = (repr(float(scores[column])) if column in scores else "" for column in names)
-                writer.writerow([method, name, *cells])
+                writer.writerow([method, f"{name} (scene)" if name in SUMMARIES else name, *cells])
             summaries = [self.summary(method, column) for column in names]
             for kind in SUMMARIES:
                 writer.writerow([method, kind, *(repr(summary[kind]) for summary in summaries)])

@@ -76,6 +76,7 @@ class EvaluateOptions:
         fused.add_argument(
             "--fused",
             type=named_folder,
+            action="extend",
             nargs="+",
             default=[],
             metavar="NAME=FOLDER",

@@ -57,7 +57,7 @@ class OptionParser(argparse.ArgumentParser):
 
     def explicit(self, argv: list[str]) -> set[str]:
         """Return the names of the options that ``argv`` gives itself, whatever their defaults are."""
-        unset = object()
+        unset: list = []  # a list, for options that collect words
         namespace = argparse.Namespace(**{action.dest: unset for action in self._actions})
         known, _ = self.parse_known_args(argv, namespace)
         return {name for name, value in vars(known).items() if value is not unset}

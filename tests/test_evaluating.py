@@ -151,6 +151,13 @@ def test_a_protocol_chooses_its_metrics_and_says_so(tmp_path, evaluate):
     assert "exclude each other" in evaluate.errors
 
 
+def test_fused_may_be_given_several_times(tmp_path, evaluate):
+    data, _, *fused = make_methods(tmp_path, 1)[1:]
+    words = [word for method in fused for word in ("--fused", method)]
+    rows = read_rows(evaluate("--dataroot", data, *words, "--metrics", "EN"))
+    assert list(dict.fromkeys(method for method, _ in rows)) == list(METHODS)
+
+
 def test_names_of_methods_and_scenes_may_be_anything(tmp_path, evaluate):
     method, scene = '<img onerror><script>alert(1)</script> & 50% "A"', "a#b %41 'ü'"
     a, b, _ = tiny.make_triplet(1, 40, 50)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 from lpips_weights import write_weights
+from PIL import Image
 
-from metrics import find_metric, metric, metric_names, score, select, to_gray8
+from metrics import evaluate, find_metric, metric, metric_names, score, select, to_gray8
 from metrics.lpips import VARIABLE
 from metrics.registry import ARGUMENTS, FAST
 from util.errors import UserError
@@ -138,7 +139,7 @@ def test_a_name_is_found_by_what_papers_call_it():
 
 @pytest.mark.parametrize(("spec", "sentence"), [
     ("EN,ssin", "no metric is called 'ssin'; the nearest is 'SSIM' (--list metrics shows all)"),
-    ("PSNR_GT", "the metric PSNR_GT compares with a ground truth and this dataset has none; leave it out of --metrics"),
+    ("PSNR_GT", "the metric PSNR_GT compares with a ground truth, and there is none here; leave it out of --metrics"),
     (" , ", "--metrics ' , ' names no metric: give 'all', 'fast', 'none' or names such as EN,SD,MI"),
 ])
 def test_a_wrong_selection_is_told_in_a_sentence(spec, sentence):
@@ -160,13 +161,43 @@ def test_images_that_cannot_be_scored_are_refused():
             to_gray8(image)
 
 
+def test_evaluate_takes_images_of_any_kind(tmp_path):
+    a, b, fused = draw(1), draw(2), draw(3)
+    expected = score(select("EN,SSIM,Qabf", False), a, b, fused)
+    kinds = {
+        "colour": [np.repeat(image[..., None], 3, axis=-1) for image in (a, b, fused)],
+        "float": [image / 255 for image in (a, b, fused)],
+        "tensor": [torch.from_numpy(image)[None].float() / 255 for image in (a, b, fused)],
+        "Pillow": [Image.fromarray(image) for image in (a, b, fused)],
+        "files": [tmp_path / f"{number}.png" for number in range(3)],
+    }
+    for path, image in zip(kinds["files"], kinds["Pillow"], strict=True):
+        image.save(path)
+    for kind, images in kinds.items():
+        assert evaluate(*images, metrics=["EN", "SSIM", "Qabf"]) == expected, kind
+    batch = [torch.from_numpy(np.stack([image, image[::-1]]))[:, None] for image in (a, b, fused)]
+    together = evaluate(*batch, metrics="EN,SSIM,Qabf")
+    assert {name: values[0].item() for name, values in together.items()} == pytest.approx(expected, rel=1e-12)
+    assert all(values.shape == (2,) for values in together.values())
+
+
+def test_what_is_no_image_is_refused_by_name():
+    image = draw(1)
+    with pytest.raises(ValueError, match=r"fused: a float image is in \[0, 1\], and this one holds"):
+        evaluate(image, image, image.astype(float))
+    with pytest.raises(ValueError, match="b: an image is an array or a tensor, not list"):
+        evaluate(image, [1, 2], image)
+    with pytest.raises(ValueError, match="some images are batches"):
+        evaluate(image, image, torch.from_numpy(image)[None, None])
+
+
 def test_a_broken_float_image_stays_broken():
     image = torch.full((3, 20, 20), 0.5)
     image[1, 4, 5] = float("nan")
     image[0, 6, 7] = float("inf")
     levels = to_gray8(image)
     assert levels.dtype == torch.float64
-    assert levels.isnan().nonzero().tolist() == [[4, 5]]
+    assert levels.isnan().nonzero().tolist() == [[4, 5], [6, 7]]
     assert math.isnan(score(select("SD", False), flat(1, 20, 20), flat(1, 20, 20), levels)["SD"])
 
 

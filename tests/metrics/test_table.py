@@ -62,3 +62,10 @@ def test_opposite_infinities_have_no_mean():
     for number, value in enumerate((math.inf, -math.inf, 1.0)):
         table.add("ours", str(number), {"PSNR_GT": value})
     assert math.isnan(table.means("ours")["PSNR_GT"]) and table.summary("ours", "PSNR_GT")["median"] == 1.0
+
+
+def test_a_scene_that_is_called_like_a_summary_is_marked(tmp_path):
+    table = ScoreTable(select("EN", has_gt=False))
+    table.add("ours", "mean", {"EN": 1.0})
+    rows = table.write_csv(tmp_path / "metrics.csv").read_text("utf-8").splitlines()
+    assert [row.split(",")[1] for row in rows[1:]] == ["mean (scene)", "mean", "std", "median"]

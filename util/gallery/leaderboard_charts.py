@@ -42,9 +42,12 @@ def measure_box(values: Sequence[float]) -> Box:
     lower, median, upper = np.percentile(array, (25, 50, 75)).tolist()
     reach = 1.5 * (upper - lower)
     inside = array[(array >= lower - reach) & (array <= upper + reach)]
-    beyond = np.where(array < lower - reach, lower - array, np.where(array > upper + reach, array - upper, 0.0))
+    if not len(inside):  # values that differ in their last bits, between which the quartiles were rounded
+        inside = array
+    beyond = np.where(array < inside.min(), lower - array, np.where(array > inside.max(), array - upper, 0.0))
     outliers = [int(index) for index in np.argsort(-beyond, kind="stable") if beyond[index] > 0]
-    return Box(float(inside.min()), lower, median, upper, float(inside.max()), outliers)
+    low, high = float(inside.min()), float(inside.max())
+    return Box(low, max(low, lower), median, min(high, upper), high, outliers)
 
 
 def draw_boxes(scores: Mapping[str, Mapping[str, float]], links: Mapping[str, str], *, best: Sequence[str], marks: int,

@@ -270,11 +270,21 @@ def test_boxes_are_those_of_numpy_and_tukey():
     assert (box.lower, box.median, box.upper) == tuple(np.percentile(values, (25, 50, 75)))
     assert (box.low, box.high) == (1.0, 7.0) and box.outliers == [8, 7]
     assert measure_box([2.0]).outliers == [] and measure_box([2.0, 2.0]).high == 2.0
+
     drawing = draw_boxes({"a": {str(n): value for n, value in enumerate(values)}, "b": {"0": math.inf}},
                          {str(n): f"x#{n}" for n in range(9)}, best=["a"], marks=1, label="<&>")
     svg = ElementTree.fromstring(drawing)
     assert [link.get("href") for link in svg.findall("a")] == ["x#8"], "the farthest only"
     assert draw_boxes({"a": {"0": math.inf}}, {}, best=[], marks=1, label="") == ""
+
+
+def test_a_box_of_values_that_differ_in_their_last_bits():
+    """Quartiles that are rounded may leave no value between the whiskers."""
+    generator = np.random.default_rng(1)
+    for _ in range(500):
+        values = 1 - generator.integers(0, 8, generator.integers(2, 7)) * 2.0**-53
+        box = measure_box(values)
+        assert min(values) <= box.low <= box.lower <= box.upper <= box.high <= max(values)
 
 
 @pytest.mark.parametrize("methods", [3, 4, 20])
