@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from abc import ABC, abstractmethod
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ class BaseDataset(ABC):
         folder_names: names of a dataset's own folder, by which ``--dataset_mode auto`` recognises it in ``--dataroot``.
         has_gt: whether every sample has a ground truth.
         pairs: what the samples are made from, in order, each with a ``name``.
+        all_pairs: ``pairs`` and with them, by their names, those that ``--max_dataset_size`` and ``--skip_bad`` leave
+            out: anybody's pictures are told apart among all of them.
         skipped: a sentence for each image that was left out.
     """
 
@@ -45,6 +48,11 @@ class BaseDataset(ABC):
     def fits(cls, opt: argparse.Namespace, dataroot: Path, phase: str) -> bool:
         """Whether this dataset's layout is under ``dataroot``, for ``--dataset_mode auto``."""
         return False
+
+    @cached_property
+    def all_pairs(self) -> list:
+        """A dataset that leaves pairs out sets this in ``__init__``."""
+        return self.pairs
 
     def __len__(self) -> int:
         return len(self.pairs)

@@ -34,20 +34,22 @@ class PairedDataset(BaseDataset):
         sets = self.find(opt, dataroot, phase)
         if not sets:
             raise UserError(explain_nothing_found(dataroot, phase))
-        pairs = [pair for found in sets for pair in found.pairs]
+        # Named before any is left out: a name does not depend on what is wrong with other files, nor on their number.
+        self.all_pairs: list[Pair] = name_pairs([pair for found in sets for pair in found.pairs])
         problems = [problem for found in sets for problem in found.problems]
         series = [sentence for found in sets for sentence in found.left_out]
-        if opt.max_dataset_size < len(pairs):
-            pairs = pairs[: int(opt.max_dataset_size)]
-        pairs, bad = check_pairs(pairs, opt.check)
-        self._refuse(problems + bad, opt.skip_bad)
-        if not pairs:
-            reasons = series + ([describe_problems(problems + bad)] if problems or bad else [])
+        count = int(min(opt.max_dataset_size, len(self.all_pairs)))
+        self.pairs, bad = check_pairs(self.all_pairs[:count], opt.check)
+        problems += bad
+        self._refuse(problems, opt.skip_bad)
+        if not self.pairs:
+            reasons = series + ([describe_problems(problems)] if problems else [])
             raise UserError(f"no image pair is left in {sets[0].folder}: {'; '.join(reasons)}")
         for sentence in [found.remark for found in sets if found.remark] + series:
             warn(sentence)
-        self.skipped = series + [problem.sentence() for problem in problems + bad]
-        self.pairs: list[Pair] = name_pairs(pairs)
+        if problems:
+            warn(f"left out by --skip_bad: {describe_problems(problems)}")
+        self.skipped = series + [problem.sentence() for problem in problems]
         self.has_gt = all(pair.gt is not None for pair in self.pairs)
         tasks = {found.task for found in sets if found.pairs}
         if self.task == "any" and len(tasks) == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,82 @@ def test_missing_extra_broken_and_odd_pictures_are_named_and_counted(tmp_path, e
     counts = [method["summary"]["EN"]["count"] for method in stored["methods"]]
     assert counts == [3, 3, 4]
     assert "have no picture" in (folder / "index.html").read_text("utf-8")
+
+
+def test_what_is_wrong_with_all_methods_is_told_at_once(tmp_path, evaluate):
+    words = make_methods(tmp_path, 3)
+    (tmp_path / "average" / "01_fused.png").unlink()
+    (tmp_path / "maximum" / "02_fused.png").write_bytes(b"letters")
+    tiny.write(tmp_path / "maximum" / "00_fused.png", tiny.make_image(1, 20, 25))
+    words.append(f"nobody={tmp_path / 'nowhere'}")
+    evaluate(*words, status=2)
+    for sentence in (
+        "nowhere: no such folder",
+        "average: 1 of 3 pairs have no picture",
+        "maximum: 1 pictures are broken",
+        "maximum: 1 of 2 pictures have not the size of their sources",
+        "go on without them with --skip_bad; --resize sources or --resize fused brings",
+    ):
+        assert sentence in evaluate.errors
+    assert evaluate.errors.count("error: ") == 1
+
+
+def test_a_limit_cuts_the_pairs_and_not_what_their_pictures_are_called(tmp_path, evaluate):
+    """Slices of two sets share their names: a folder of the second one's pictures is no folder of the first one's."""
+    for part, first in (("CT-MRI", 0), ("SPECT-MRI", 100)):
+        for number in (1, 2):
+            a, b, _ = tiny.make_triplet(first + number, 40, 50)
+            for side, image in zip(part.split("-"), (a, b), strict=True):
+                tiny.write(tmp_path / "data" / "test" / part / side / f"{number}.png", image)
+            tiny.write(tmp_path / "flat" / f"{number}.png", a)
+            tiny.write(tmp_path / "parts" / part / f"{number}.png", a)
+    words = ["--dataroot", str(tmp_path / "data"), "--metrics", "EN", "--max_dataset_size", "2", "--fused"]
+    evaluate(*words, f"x={tmp_path / 'flat'}", status=2)
+    assert "is called like one of the 4 pairs" in evaluate.errors
+    rows = read_rows(evaluate(*words, f"x={tmp_path / 'parts'}"))
+    assert [name for _, name in rows][:2] == ["CT-MRI_1", "CT-MRI_2"]
+    assert "belong to no pair" not in evaluate.errors, "the pictures of pairs beyond the limit have their pairs"
+
+
+def test_a_broken_source_leaves_names_and_pictures_of_other_pairs_alone(tmp_path, evaluate):
+    for number, stem in enumerate(("S", "s", "t")):
+        a, b, _ = tiny.make_triplet(number, 40, 50)
+        tiny.write(tmp_path / "data" / "test" / "ir" / f"{stem}.png", a)
+        tiny.write(tmp_path / "data" / "test" / "vis" / f"{stem}.png", b)
+        tiny.write(tmp_path / "x" / f"{stem}.png", a)
+    (tmp_path / "data" / "test" / "ir" / "S.png").write_bytes(b"letters")
+    words = ["--dataroot", str(tmp_path / "data"), "--metrics", "MSE", "--fused", f"x={tmp_path / 'x'}", "--skip_bad"]
+    whole = read_rows(evaluate(*words))
+    assert [name for _, name in whole][:2] == ["s_2", "t"]
+    paths = [tmp_path / folder / "s.png" for folder in ("data/test/ir", "data/test/vis", "x")]
+    assert float(whole["x", "s_2"]["MSE"]) == metrics.evaluate(*paths, metrics="MSE")["MSE"]
+    assert "left out by --skip_bad" in evaluate.errors and "ir/S.png" in evaluate.errors
+    assert "belong to no pair" not in evaluate.errors
+    (tmp_path / "x" / "s.png").unlink()
+    rows = read_rows(evaluate(*words))
+    assert ("x", "s_2") not in rows, "the picture of S is not that of s"
+    assert "x: 1 of 2 pairs have no picture" in evaluate.errors
+
+
+def test_names_in_letters_of_another_encoding_reach_every_file(tmp_path):
+    whole, without_source, without_picture = (os.fsdecode(name) for name in (b"B\xe4r", b"\xff", b"Stra\xdfe"))
+    for number, stem in enumerate((whole, without_source, without_picture)):
+        a, b, _ = tiny.make_triplet(number, 40, 50)
+        for folder, image in (("data/test/ir", a), ("data/test/vis", b), ("x", a)):
+            tiny.write(tmp_path / folder / f"{stem}.png", image)
+        tiny.write(tmp_path / "x" / f"more_{stem}.png", a)
+    (tmp_path / "data/test/ir" / f"{without_source}.png").write_bytes(b"")
+    (tmp_path / "x" / f"{without_picture}.png").write_bytes(b"")
+    words = ["--dataroot", str(tmp_path / "data"), "--metrics", "EN", "--fused", f"x={tmp_path / 'x'}"]
+    command = [str(REPOSITORY / "evaluate.py"), *words, "--results_dir", str(tmp_path / "results")]
+    assert "is empty" in run(*command, status=2).stderr
+    told = run(*command, "--skip_bad").stderr
+    for sentence in ("left out by --skip_bad", "1 pictures are broken", "3 files belong to no pair"):
+        assert sentence in told
+    folder = tmp_path / "results" / "evaluation" / "data_test"
+    assert list(read_rows(folder))[0] == ("x", "B_r")
+    assert "Stra?e.png" in json.loads((folder / "metrics.json").read_text("utf-8"))["info"]["remarks"]
+    assert "Stra?e.png" in (folder / "index.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(("resize", "size"), [("sources", (25, 20)), ("fused", (50, 40))])

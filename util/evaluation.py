@@ -9,7 +9,7 @@ from pathlib import Path
 
 import data
 from data.fused_folders import FusedFolder, find_fused
-from data.pairing import fold, make_safe
+from data.pairing import Pair, fold, make_safe
 from util.errors import UserError, some
 from util.image_io import read_image
 from util.lazy import torch
@@ -82,40 +82,58 @@ def open_evaluation(opt: argparse.Namespace) -> Evaluation:
     """Open and check the data set and every method's pictures before anything is scored.
 
     Raises:
-        UserError: a folder is not there, or pictures are missing, broken or of another size than their sources, and
-            neither ``--skip_bad`` nor ``--resize`` says how to go on.
+        UserError: folders are not there, or pictures are missing, broken or of another size than their sources, and
+            neither ``--skip_bad`` nor ``--resize`` says how to go on; what is wrong with all methods is told at once.
     """
     dataset = data.create_dataset(opt, augment=False)
-    folders = [find_fused(method, folder, dataset.pairs, opt.check) for method, folder in opt.fused]
-    sentences = list(dataset.skipped)
-    mendable = []
-    for folder in folders:
-        total = len(dataset.pairs)
+    folders, refusals, lacking, resizable = [], [], [], []
+    for method, path in opt.fused:
+        try:
+            folder = find_fused(method, path, dataset.pairs, dataset.all_pairs, opt.check)
+        except UserError as error:
+            refusals.append(str(error))
+            continue
+        folders.append(folder)
+        lacking += _list_lacking(folder, len(dataset.pairs))
+        if opt.resize == "off":
+            resizable += _leave_out_resized(folder, dataset.pairs)
         if folder.extra:
             warn(_count(folder, len(folder.extra), "files belong to no pair and are not scored", folder.extra))
-        if folder.missing:
-            mendable.append(_count(folder, len(folder.missing), f"of {total} pairs have no picture", folder.missing))
-        if folder.broken:
-            mendable.append(_count(folder, len(folder.broken), "pictures are broken", folder.broken))
-        other = folder.resized(dataset.pairs) if opt.resize == "off" else []
-        if other:
-            sentence = _count(folder, len(other), f"of {total} pictures have not the size of their sources", other)
-            if not opt.skip_bad:
-                raise UserError(f"{sentence}; bring them to one size with --resize sources or --resize fused, or go on "
-                                "without them with --skip_bad")
-            mendable.append(sentence)
-            for pair in dataset.pairs:
-                if folder.sizes.get(pair.name, pair.size) != pair.size:
-                    del folder.files[pair.name], folder.sizes[pair.name]
+    mendable = lacking + resizable
     if mendable and not opt.skip_bad:
-        raise UserError("; ".join(mendable) + "; mend this, or go on without them with --skip_bad")
+        advice = ["mend this, or go on without them with --skip_bad"]
+        if resizable:
+            advice.append("--resize sources or --resize fused brings pictures and sources to one size")
+        raise UserError("; ".join(refusals + mendable + advice))
     for sentence in mendable:
         warn(f"{sentence}: left out")
-    for folder in folders:
-        if not folder.files:
-            raise UserError(f"{folder.method}: no picture in {folder.folder} is left to score")
-    return Evaluation(dataset, dict(zip(_make_labels(opt.fused), folders, strict=True)), opt.resize,
-                      sentences + mendable)
+    empty = (folder for folder in folders if not folder.files)
+    refusals += [f"{folder.method}: no picture in {folder.folder} is left to score" for folder in empty]
+    if refusals:
+        raise UserError("; ".join(refusals))
+    methods = dict(zip(_make_labels(opt.fused), folders, strict=True))
+    return Evaluation(dataset, methods, opt.resize, dataset.skipped + mendable)
+
+
+def _list_lacking(folder: FusedFolder, total: int) -> list[str]:
+    sentences = []
+    if folder.missing:
+        sentences.append(_count(folder, len(folder.missing), f"of {total} pairs have no picture", folder.missing))
+    if folder.broken:
+        sentences.append(_count(folder, len(folder.broken), "pictures are broken", folder.broken))
+    return sentences
+
+
+def _leave_out_resized(folder: FusedFolder, pairs: Sequence[Pair]) -> list[str]:
+    """Take the pictures that have not their sources' size out of the folder's, and say which they are."""
+    resized = folder.resized(pairs)
+    if not resized:
+        return []
+    what = f"of {len(folder.files)} pictures have not the size of their sources"
+    for pair in pairs:
+        if folder.sizes.get(pair.name, pair.size) != pair.size:
+            del folder.files[pair.name], folder.sizes[pair.name]
+    return [_count(folder, len(resized), what, resized)]
 
 
 def _count(folder: FusedFolder, count: int, what: str, items: Sequence[str]) -> str:

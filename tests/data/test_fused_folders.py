@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -87,10 +88,63 @@ def test_sub_folders_stand_for_the_parts_of_a_data_set(tmp_path):
     assert [path.parent.name for path in found.files.values()] == ["CT-MRI", "PET-MRI"]
 
 
+PARTS = [
+    Pair(f"{part}_{stem}", Path("MD/test", part, "A", f"{stem}.png"), Path("MD/test", part, "B", f"{stem}.png"),
+         size=(30, 24))
+    for part in ("CT-MRI", "SPECT-MRI") for stem in ("2004", "2005")
+]  # fmt: skip
+
+
+def test_a_pair_that_is_left_out_keeps_its_picture(tmp_path):
+    pairs = [make_pair(name, f"{stem}.png", f"{stem}.png") for name, stem in (("S", "S"), ("s_2", "s"), ("t", "t"))]
+    found = find_fused("x", fill(tmp_path, ["S.png", "t.png"]), pairs[1:], pairs)
+    assert [path.name for path in found.files.values()] == ["t.png"]
+    assert (found.missing, found.extra) == (["s_2"], [])
+
+
+def test_what_two_pairs_share_belongs_to_neither_though_one_is_cut_off(tmp_path):
+    fill(tmp_path, ["2004.png", "SPECT-MRI_2005.png"])
+    found = find_fused("x", tmp_path, PARTS[:2], PARTS)
+    assert found.files == {} and found.missing == ["CT-MRI_2004", "CT-MRI_2005"] and found.extra == ["2004.png"]
+    (tmp_path / "SPECT-MRI_2005.png").unlink()
+    with pytest.raises(UserError, match="of its sources where no other pair shares it"):
+        find_fused("x", tmp_path, PARTS[:2], PARTS)
+
+
+@pytest.mark.parametrize("stray", ["overview.png", "CT-MRI_2004.png"])
+def test_a_stray_picture_above_sub_folders_is_told_and_disturbs_nothing(tmp_path, stray):
+    names = [f"{part}/{stem}.png" for part in ("CT-MRI", "SPECT-MRI") for stem in ("2004", "2005")]
+    found = find_fused("x", fill(tmp_path, [stray, *names]), PARTS)
+    assert [path.relative_to(tmp_path).as_posix() for path in found.files.values()] == names
+    assert found.extra == [stray]
+
+
+def test_sub_folders_beside_a_full_folder_are_let_be(tmp_path):
+    names = [f"{pair.name}.png" for pair in PARTS]
+    found = find_fused("x", fill(tmp_path, [*names, "CT-MRI/2004.png", "images/CT-MRI_2004.png"]), PARTS)
+    assert [path.relative_to(tmp_path).as_posix() for path in found.files.values()] == names
+    assert found.extra == []
+
+
+def test_of_two_sub_folders_that_hold_a_pairs_picture_none_is_chosen(tmp_path):
+    found = find_fused("x", fill(tmp_path, ["CT-MRI/2004.png", "CT-MRI/2005.png", "A/CT-MRI_2004.png"]), PARTS)
+    assert list(found.files) == ["CT-MRI_2005"]
+    assert found.extra == ["A/CT-MRI_2004.png", "CT-MRI/2004.png"]
+
+
+def test_names_in_letters_of_another_encoding_are_matched(tmp_path):
+    stem = os.fsdecode(b"B\xe4r")
+    pairs = [make_pair("B_r", f"{stem}.png", f"{stem}.png")]
+    found = find_fused("x", fill(tmp_path, [f"{stem}_fused.png", os.fsdecode(b"\xff.png")]), pairs)
+    assert found.files["B_r"].name == f"{stem}_fused.png" and found.extra == [os.fsdecode(b"\xff.png")]
+
+
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [
         (None, "no such folder"),
+        (["maps/sea.png", "run/images/sea.png"], r"no image is in this folder; perhaps .* is meant \(maps, run\)"),
+        (["sea.png", "m/1.png", "n/1.png", "o/1.png", "p/1.png"], r"none of its 1 .* \(m, n, o and 1 more\)$"),
         ([], "no image is in this folder"),
         (["sea.png", "sky.png"], r"none of its 2 images \(sea.png, sky.png\) is called like one of the 3 pairs"),
     ],
@@ -102,3 +156,8 @@ def test_a_folder_that_does_not_fit_is_told(tmp_path, names, sentence):
         fill(folder, names)
     with pytest.raises(UserError, match=sentence):
         find_fused("x", folder, LYTRO)
+
+
+def test_a_file_is_no_folder(tmp_path):
+    with pytest.raises(UserError, match="this is a file; expected the folder"):
+        find_fused("x", write(tmp_path / "a.png", make_image(1)), LYTRO)
