@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import multiprocessing
 import os
 import signal
+import threading
+import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from typing import Any
 
 from util.errors import RunError
 
 _WORTH_A_PROCESS = 8  # items: a process takes seconds to start
-_common: Any = None
+_GLANCE = 0.5  # seconds between a process's looks at its parent
 
 
 def choose_jobs(asked: int, items: int, processes: int = 1) -> int:
@@ -31,6 +37,8 @@ def choose_jobs(asked: int, items: int, processes: int = 1) -> int:
 def map_jobs(function: Callable[[Any, Any], Any], common: Any, items: Iterable, jobs: int) -> Iterator:
     """Yield ``function(common, item)`` for each item, in the order of ``items``.
 
+    However it ends (an error, Ctrl-C, ``close()`` of the generator), the processes are gone before it goes on.
+
     Args:
         function: importable by name. What it raises is raised here.
         common: handed to every process once.
@@ -44,31 +52,98 @@ def map_jobs(function: Callable[[Any, Any], Any], common: Any, items: Iterable, 
         for item in items:
             yield function(common, item)
         return
-    # A process that is forked from one with running threads may hang: spawned ones begin anew.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=(common,))
+    crew = _Crew(function, common, jobs)
     waiting: deque = deque()
     try:
         items = iter(items)
         while True:
             for item in itertools.islice(items, 2 * jobs - len(waiting)):
-                waiting.append(pool.submit(_work, function, item))
+                waiting.append(crew.submit(item))
             if not waiting:
                 return
             yield waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise RunError(
-            f"one of the {jobs} processes that score was killed, most likely for want of memory; use fewer with --jobs"
-        ) from error
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        crew.dismiss()
 
 
-def _begin(common: Any) -> None:
-    global _common
-    _common = common
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that gathers: it ends these
+class _Crew:
+    """Processes, and a thread for each that hands it one item at a time and waits for the result.
+
+    Where a process is killed, its pipe ends and so does the wait: nothing here can hang on a process.
+    """
+
+    def __init__(self, function: Callable[[Any, Any], Any], common: Any, jobs: int):
+        self.jobs = jobs
+        self._work = (function, common)
+        self._processes: list[tuple[Any, Connection]] = []
+        self._idle: SimpleQueue[Connection] = SimpleQueue()
+        self._threads = ThreadPoolExecutor(jobs)
+
+    def submit(self, item: Any):
+        """Return the future of an item; a process is added while there may be more of them."""
+        if len(self._processes) < self.jobs:
+            self._add_process()
+        return self._threads.submit(self._delegate, item)
+
+    def dismiss(self) -> None:
+        """End all processes, whatever they are at, and see them gone."""
+        for process, _ in self._processes:
+            process.kill()
+        for process, _ in self._processes:
+            process.join()
+        self._threads.shutdown(cancel_futures=True)
+        for _, pipe in self._processes:
+            pipe.close()
+
+    def _add_process(self) -> None:
+        # A process that is forked from one with running threads may hang: spawned ones begin anew.
+        context = multiprocessing.get_context("spawn")
+        resource_tracker.ensure_running()  # started later, on the way, it would unblock the signals
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, *self._work))
+        # Signals to the whole group are for the process that gathers, which ends these. They inherit the mask.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            process.start()
+            self._processes.append((process, ours))
+        finally:
+            theirs.close()
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        self._idle.put(ours)
+
+    def _delegate(self, item: Any) -> Any:
+        pipe = self._idle.get()
+        try:
+            pipe.send(item)
+            result, error = pipe.recv()
+        except (EOFError, ConnectionError) as lost:
+            raise RunError(
+                f"one of the {self.jobs} processes that score was killed, most likely for want of memory; use fewer "
+                "with --jobs"
+            ) from lost
+        finally:
+            self._idle.put(pipe)
+        if error is not None:
+            raise error
+        return result
 
 
-def _work(function: Callable[[Any, Any], Any], item: Any) -> Any:
-    return function(_common, item)
+def _serve(pipe: Connection, function: Callable[[Any, Any], Any], common: Any) -> None:
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    with contextlib.suppress(EOFError, ConnectionError):  # the parent has gone
+        while True:
+            item = pipe.recv()
+            try:
+                outcome = function(common, item), None
+            except Exception as error:
+                error.add_note(f"in a process of its own:\n{traceback.format_exc()}")
+                outcome = None, error
+            pipe.send(outcome)
+
+
+def _leave_with_parent() -> None:
+    # The parent's sentinel would not do: a loader's processes that are forked from the parent keep it open.
+    parent = multiprocessing.parent_process().pid
+    while os.getppid() == parent:
+        time.sleep(_GLANCE)
+    os._exit(1)
