@@ -8,6 +8,7 @@ table.md, table.tex, images/<pair>_{A,B,<method>[,GT]}.png.
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from data.pairing import make_safe
@@ -44,9 +45,10 @@ def score_methods(opt, evaluation) -> None:
         judge = Judge(tuple(metric.name for metric in selected), protocol.channels, results.path)
         share = range(distributed.rank(), len(evaluation), distributed.world_size())
         jobs = choose_jobs(opt.jobs, len(evaluation), distributed.world_size())
-        scored = map_jobs(judge_item, (judge, evaluation), share, jobs)
-        progress = tqdm(scored, total=len(share), unit="pair", disable=None if is_main_process() else True)
-        rows = distributed.gather(list(progress))
+        with closing(map_jobs(judge_item, (judge, evaluation), share, jobs)) as scored:
+            progress = tqdm(scored, total=len(share), unit="pair", disable=None if is_main_process() else True)
+            rows = list(progress)
+        rows = distributed.gather(rows)
         if is_main_process():
             report.write_report(
                 results,
@@ -63,7 +65,9 @@ def score_methods(opt, evaluation) -> None:
             )
             log(
                 f"{len(evaluation)} pair{'s' if len(evaluation) != 1 else ''}, {len(opt.fused)} "
-                f"method{'s' if len(opt.fused) != 1 else ''}; leaderboard: {target / 'leaderboard.html'}; "
+                f"method{'s' if len(opt.fused) != 1 else ''}"
+                + (f", {len(dataset.skipped)} pairs left out" if dataset.skipped else "")
+                + f"; leaderboard: {target / 'leaderboard.html'}; "
                 f"gallery: {target / 'index.html'}"
             )
 

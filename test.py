@@ -8,6 +8,7 @@ results/NAME/PHASE_EPOCH: index.html, metrics.csv, metrics.json, images/<name>_{
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import data
@@ -44,10 +45,11 @@ def fuse_dataset(opt, dataset) -> None:
     with ResultsFolder(target) as results:
         judge = Judge(tuple(metric.name for metric in selected), protocol.channels, results.path)
         jobs = choose_jobs(opt.jobs, len(dataset), distributed.world_size())
-        scored = map_jobs(judge_scene, judge, fuse_scenes(model, loader, opt.name, explain=True), jobs)
         share = -(-len(dataset) // distributed.world_size())
-        progress = tqdm(scored, total=share, unit="pair", disable=None if is_main_process() else True)
-        rows = distributed.gather(list(progress))
+        with closing(map_jobs(judge_scene, judge, fuse_scenes(model, loader, opt.name, explain=True), jobs)) as scored:
+            progress = tqdm(scored, total=share, unit="pair", disable=None if is_main_process() else True)
+            rows = list(progress)
+        rows = distributed.gather(rows)
         if is_main_process():
             maps = [label for label in rows[0]["files"] if label not in ("A", "B", "fused", "GT")]
             report.write_report(
@@ -64,7 +66,7 @@ def fuse_dataset(opt, dataset) -> None:
             )
     if is_main_process():
         for sentence in dataset.skipped:
-            log(f"left out: {sentence}")
+            log(sentence)
         log(
             f"{len(rows)} pair{'s' if len(rows) != 1 else ''} fused"
             + (f", {len(dataset.skipped)} left out" if dataset.skipped else "")

@@ -169,7 +169,7 @@ def _values(chosen: Metric, images: dict, unknown: dict):
     number, height, width = images["fused"].shape
     if min(height, width) < chosen.smallest:
         reason = f"the image is {width}x{height}, and {chosen.smallest}x{chosen.smallest} is the least"
-        return torch.full((number,), math.nan, dtype=torch.float64), reason
+        return images["fused"].new_full((number,), math.nan), reason
     values = chosen.function(**{label: images[label] for label in labels})
     undefined = values.isnan()
     reason = (chosen.undefined or "its formula has no value for these images") if undefined.any() else ""

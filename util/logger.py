@@ -31,6 +31,9 @@ def fail(program: str, message: str) -> None:
 def _write(message: str, stream) -> None:
     # A bar is drawn only where tqdm was loaded; going through it keeps bar and message apart.
     tqdm = sys.modules.get("tqdm")
+    # A file name may hold bytes that are no text: they are shown by their numbers.
+    encoding = stream.encoding or "utf-8"
+    message = message.encode(encoding, "backslashreplace").decode(encoding)
     if tqdm is not None:
         tqdm.tqdm.write(message, file=stream)
     else:

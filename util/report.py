@@ -58,6 +58,7 @@ def write_report(
     if remarks:
         info["remarks"] = "; ".join(remarks)
     info = {fact: _as_text(value) for fact, value in info.items()}
+    title = _as_text(title)
     folder = results.path
     links = {"metrics.csv": "metrics.csv", "metrics.json": "metrics.json"}
     table.write_csv(folder / "metrics.csv")
@@ -105,5 +106,5 @@ def _as_text(value) -> str:
     """Return an option or a fact as it is shown: as it was typed, and in letters that every file can hold."""
     if isinstance(value, (list, tuple)):
         pair = len(value) == 2 and isinstance(value[1], Path)
-        return f"{value[0]}={value[1]}" if pair else " ".join(map(_as_text, value))
+        return ("=" if pair else " ").join(map(_as_text, value))
     return ("" if value is None else str(value)).encode("utf-8", "replace").decode("utf-8")
