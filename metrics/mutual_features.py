@@ -53,13 +53,15 @@ def fmi_edge(a, b, fused):
     means = []
     for images in zip(*map(sobel_edges, (a, b, fused)), strict=True):
         # A window of edges is one of 512 patterns, and few pairs of patterns occur: each pair is scored once.
-        code_a, code_b, code_fused = (sum(2**place * level for place, level in enumerate(_windows(image)))
+        code_a, code_b, code_fused = (sum(2**place * level for place, level in enumerate(_windows(image[None])))
                                       for image in images)
-        pairs = torch.stack([code_a, code_b]).flatten(1) * 2**_PLACES + code_fused.flatten()
+        pairs = torch.cat([code_a, code_b]) * 2**_PLACES + code_fused
         codes, counts = pairs.to(torch.int64).unique(return_counts=True)
-        bits = torch.arange(_PLACES, device=codes.device)[:, None, None]
-        sources, fused_windows = ((code >> bits & 1).to(torch.float64) for code in (codes >> _PLACES, codes))
-        means.append((_window_scores(sources, fused_windows) * counts).sum() / counts.sum())
+        patterns = torch.stack([codes >> _PLACES, codes % 2**_PLACES])
+        places = torch.arange(_PLACES, device=codes.device)[:, None, None]
+        windows = (patterns >> places & 1).to(torch.float64)
+        scores = _window_scores(windows, patterns[:1] == patterns[1:])
+        means.append((scores * counts).sum() / counts.sum())
     return torch.stack(means)
 
 
@@ -71,108 +73,131 @@ def _mean_score(a, b, fused):
         total = fused.new_zeros(())
         # Some hundred numbers belong to a window, so a strip is an eighth of the usual one.
         for start, stop in row_strips(rows, 8 * width):
-            window_a, window_b, window_fused = (_windows(image[start:stop + 2]).flatten(1) for image in images)
-            total += _window_scores(torch.stack([window_a, window_b], dim=1), window_fused[:, None]).sum()
+            strips = torch.stack([image[start:stop + 2] for image in images])
+            differ = strips[:-1] != strips[-1:]
+            differ = differ[:, :-2] | differ[:, 1:-1] | differ[:, 2:]
+            differ = differ[..., :-2] | differ[..., 1:-1] | differ[..., 2:]
+            total += _window_scores(_windows(strips), ~differ.flatten(1)).sum()
         totals.append(total / (2 * rows * width))
     return torch.stack(totals)
 
 
-def _windows(image):
-    """All windows of 3x3 of (H, W), their pixels column by column: (9, H - 2, W - 2)."""
-    rows, width = image.shape[0] - 2, image.shape[1] - 2
-    return torch.stack([image[row:row + rows, column:column + width] for column in range(3) for row in range(3)])
+def _windows(images):
+    """All windows of 3x3 of (K, H, W), their pixels column by column: (9, K, (H - 2) (W - 2))."""
+    windows = images.unfold(1, 3, 1).unfold(2, 3, 1)
+    return windows.permute(4, 3, 0, 1, 2).reshape(_PLACES, len(images), -1)
 
 
-def _window_scores(source, fused):
-    """Normalised mutual information of pairs of windows: (9, S, n) and (9, 1, n) -> (S, n).
+def _window_scores(windows, equal):
+    """Normalised mutual information of the windows of sources with those of the fused image.
 
-    Windows that are equal score 1. Else a flat window (each place as probable) tells nothing and scores 0, and so does
-    a pair whose distributions lie in one place each.
+    A window that equals the fused one scores 1. Else a flat window (each place as probable) tells nothing and scores 0,
+    and so does a pair whose distributions lie in one place each.
+
+    Args:
+        windows: of S sources and of the fused image, float64 (9, S + 1, n).
+        equal: which windows of the sources equal the fused ones, bool (S, n).
+
+    Returns:
+        float64 (S, n).
     """
-    equal = (source == fused).all(0)
-    p, q = _distribution(source), _distribution(fused)
-    square_p, square_q = (p * p).sum(0) - 1 / _PLACES, (q * q).sum(0) - 1 / _PLACES  # negative for a flat window only
-    correlation = ((p * q).sum(0) - 1 / _PLACES) / (square_p * square_q).sqrt()
-    entropies = -(_plogp(p).sum(0) + _plogp(q).sum(0))
+    # Rescaled to be 0 at its lowest pixel and to sum to 1, a window is a distribution; a flat one gives zeros.
+    heights = windows - windows.amin(0)
+    distributions = heights.div_(heights.sum(0).clamp_min_(_TINY))
+    squares = distributions.square().sum(0).sub_(1 / _PLACES)  # negative for a flat window only
+    entropies = _logarithm(distributions).mul_(distributions).sum(0).neg_()
+    entropies = entropies[:-1] + entropies[-1:]
+    p, q = distributions[:, :-1], distributions[:, -1:]
+    covariance = (p * q).sum(0).sub_(1 / _PLACES)
 
     # Frechet's lower bound is the upper one of the same places in reverse: below, correlations are positive.
-    p = torch.lerp(p, p.flip(0), (correlation < 0).to(p.dtype))
-    sums = _cumulate(torch.stack([p, q.expand_as(p)], dim=1))
-    means, deviations = _place(sums)
-    mass, place_p, place_q = _upper_bound(sums)
-    covariance = (mass * place_p).mul_(place_q).sum(0) - means.prod(0)
-    weight = torch.where(covariance > 0, correlation.abs_() * deviations.prod(0) / covariance, 0)
-    # The joint distribution is weight * bound + (1 - weight) * p q. The bound is 0 in all but 17 of the 81 cells, and
-    # the entropy of the product is known: only the 17 have to be replaced in it.
+    p.lerp_(p.flip(0), (covariance < 0).to(p.dtype))
+    sums = _cumulate(distributions)
+    variances = _place_variance(sums)
+    borders, product = _upper_bound(sums, distributions)
+    # In a cell of the upper bound, i + j is the number of the cell: var(i + j) = var(i) + var(j) + 2 cov(i, j).
+    bound = _place_variance(borders).sub_(variances[:-1]).sub_(variances[-1:]).div_(2)
+    # The correlation of the windows by that of the bound.
+    scale = (variances[:-1] * variances[-1:]).div_(squares[:-1] * squares[-1:]).sqrt_()
+    weight = torch.where(bound > 0, covariance.abs_().mul_(scale).div_(bound), 0)
+
+    # The joint distribution is weight * bound + rest * p q. The bound is 0 in all but 17 of the 81 cells; in the others
+    # the quotient of the joint distribution by p q, whose logarithm is the information, is the same.
     rest = 1 - weight
-    independent = _look_up(p, place_p).mul_(_look_up(q.expand_as(p), place_q)).mul_(rest)
-    joint = mass.mul_(weight).add_(independent)
-    information = entropies - rest * entropies + _plogp(rest) + _plogp(joint).sum(0) - _plogp(independent).sum(0)
-    informative = (square_p > 0) & (square_q > 0) & (entropies > 0)
+    other = 1 - product.sum(0)
+    joint = _differences(borders).mul_(weight).add_(product * rest)
+    quotient = torch.div(joint, product.clamp_min_(_TINY), out=product)
+    information = _logarithm(quotient).mul_(joint).sum(0) + _logarithm(rest).mul_(rest).mul_(other)
+    informative = (squares[:-1] > 0) & (squares[-1:] > 0) & (entropies > 0)
     return torch.where(equal, 1.0, torch.where(informative, 2 * information / entropies, 0.0))
 
 
-def _distribution(windows):
-    """Rescale each window to be 0 at its lowest pixel and to sum to 1; a flat window gives zeros."""
-    height = windows - windows.amin(0)
-    return height.div_(height.sum(0).clamp_min_(_TINY))
-
-
-def _plogp(p):
+def _logarithm(x):
     # A mixture may extrapolate beyond its bound (weight > 1): cells below 0 count with the logarithm of their size.
-    return p.abs().clamp_min_(_TINY).log_().mul_(p)
+    return x.abs().clamp_min_(_TINY).log_()
 
 
 def _cumulate(distributions):
-    """Cumulative sums over the places, (9, ...) -> (8, ...): without the last one, which is 1. Changes its argument."""
-    sums = distributions[:-1]
+    """Cumulative sums over the places, (9, ...) -> (8, ...): without the last one, which is 1."""
+    sums = distributions[:-1].clone()
     for before, here in itertools.pairwise(sums.unbind()):
         here.add_(before)
     return sums
 
 
-def _place(sums):
-    """Mean and standard deviation of the place, 0 to 8, that is drawn from distributions with these sums."""
+def _differences(sums):
+    """Distribution that has these cumulative sums: (K, ...) -> (K + 1, ...)."""
+    masses = sums.new_empty(len(sums) + 1, *sums.shape[1:])
+    masses[0] = sums[0]
+    torch.sub(sums[1:], sums[:-1], out=masses[1:-1])
+    torch.sub(1, sums[-1], out=masses[-1])
+    return masses
+
+
+def _place_variance(sums):
+    """Variance of the place, 0 to K, that is drawn from distributions with these K cumulative sums."""
     above = 1 - sums  # the probability to lie above place 0, 1, ...: they sum to the mean
     mean = above.sum(0)
     steps = torch.arange(1, 2 * len(sums), 2, dtype=sums.dtype, device=sums.device)  # from a square to the next
-    square = above.mul_(steps[:, None, None, None]).sum(0)
-    return mean, (square - mean.square()).clamp_min_(0).sqrt_()
+    return above.mul_(steps[:, None, None]).sum(0).sub_(mean.square_()).clamp_min_(0)
 
 
-def _upper_bound(sums):
+def _upper_bound(sums, distributions):
     """Frechet's upper bound: the joint distribution that pairs low places with low ones and high with high.
 
     It gives the cell (i, j) the mass by which the i-th interval between the cumulative sums of p overlaps the j-th of
     q. So the sorted sums of both are the borders between the cells that are not empty.
 
     Args:
-        sums: of p and of q, (8, 2, S, n). Their last bits are lost.
+        sums: of the sources (p) and of the fused image (q), (8, S + 1, n). Their last bits are lost.
+        distributions: the same, (9, S + 1, n).
 
     Returns:
-        Of each of the 17 cells its mass, i and j, all float64 (17, S, n).
+        The borders between the 17 cells, (16, S, n), and p_i q_j in each cell (i, j), (17, S, n).
     """
     # Whose sum a border is goes along as its last bit, far below the precision that counts.
     tags = sums.view(torch.int64)
-    tags[:, 0].bitwise_or_(1)
-    tags[:, 1].bitwise_and_(-2)
-    borders = _merge(sums[:, 0], sums[:, 1])
-    from_p = borders.view(torch.int64).bitwise_and(1).to(sums.dtype)
-    cells = len(borders) + 1
-    mass, place_p, place_q = borders.new_empty(3, cells, *borders.shape[1:])
-    place_p[0] = 0
-    for (before, here), tag in zip(itertools.pairwise(place_p.unbind()), from_p.unbind(), strict=True):
-        torch.add(before, tag, out=here)
-    torch.sub(torch.arange(cells, dtype=sums.dtype, device=sums.device)[:, None, None], place_p, out=place_q)
-    mass[0] = borders[0]
-    torch.sub(borders[1:], borders[:-1], out=mass[1:-1])
-    torch.sub(1, borders[-1], out=mass[-1])
-    return mass, place_p, place_q
+    tags[:, :-1].bitwise_or_(1)
+    tags[:, -1:].bitwise_and_(-2)
+    borders = _merge(sums[:, :-1], sums[:, -1:])
+    step, columns = distributions[0].numel(), borders.shape[-1]
+    from_p = borders.view(torch.int64).bitwise_and(1).mul_(step)
+    # The k-th cell has i + j = k, and i goes up at a border of p: indices into the flat table of distributions.
+    index = from_p.new_empty(len(borders) + 1, *borders.shape[1:])
+    index[0] = torch.arange(step - columns, device=index.device).view_as(index[0])
+    for (before, here), rise in zip(itertools.pairwise(index.unbind()), from_p.unbind(), strict=True):
+        torch.add(before, rise, out=here)
+    table = distributions.flatten()
+    product = table.index_select(0, index.flatten())
+    column = torch.arange(columns, device=index.device) + (step - columns)
+    total = torch.arange(0, step * len(index), step, device=index.device)[:, None, None] + (index[0] + column)
+    product.mul_(table.index_select(0, torch.sub(total, index, out=index).flatten()))
+    return borders, product.view_as(index)
 
 
 def _merge(rising, other):
     """Sort 2 x 8 numbers along the first dimension, each 8 of them sorted already (Batcher's bitonic network)."""
-    low, high = rising, other.flip(0)
+    low, high = torch.broadcast_tensors(rising, other.flip(0))
     for distance in (8, 4, 2, 1):
         numbers = rising.new_empty(16 // (2 * distance), 2, distance, *rising.shape[1:])
         torch.minimum(low, high, out=numbers[:, 0].view_as(low))
@@ -180,11 +205,3 @@ def _merge(rising, other):
         numbers = numbers.flatten(0, 2)
         low, high = numbers.view(-1, 2, max(1, distance // 2), *rising.shape[1:]).unbind(1)
     return numbers
-
-
-def _look_up(table, place):
-    """Return table[place[k, ...], ...] for (9, ...) and (K, ...): as one flat selection, faster than ``gather``."""
-    columns = table[0].numel()
-    column = torch.arange(columns, dtype=table.dtype, device=table.device).view_as(table[0])
-    flat = torch.add(column, place, alpha=columns).to(torch.int32)
-    return table.flatten().index_select(0, flat.flatten()).view_as(place)

@@ -130,8 +130,8 @@ def test_windows_of_every_kind_score_as_by_the_definition():
                              generator.normal(0, 1, (300, 3, 3)) ** 9 * 1e6]).astype(np.float64)
     fused = np.concatenate([generator.integers(0, 3, (300, 3, 3)), 255 - source[300:600], source[600:] * 2 + 1])
     fused[::7] = source[::7]
-    columns = [torch.from_numpy(windows.transpose(2, 1, 0).reshape(9, 1, -1)) for windows in (source, fused)]
-    scores = mutual_features._window_scores(*columns)[0].numpy()
+    columns = torch.from_numpy(np.stack([source, fused]).transpose(3, 2, 0, 1).reshape(9, 2, -1))
+    scores = mutual_features._window_scores(columns, (columns[:, :1] == columns[:, 1:]).all(0))[0].numpy()
     expected = [score_window(*pair) for pair in zip(source, fused, strict=True)]
     np.testing.assert_allclose(scores, expected, rtol=1e-9, atol=1e-12)
 
