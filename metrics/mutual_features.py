@@ -71,8 +71,8 @@ def _mean_score(a, b, fused):
     totals = []
     for images in zip(a, b, fused, strict=True):
         total = fused.new_zeros(())
-        # Some hundred numbers belong to a window, so a strip is an eighth of the usual one.
-        for start, stop in row_strips(rows, 8 * width):
+        # Some hundred numbers belong to a window, so a strip is a sixth of the usual one.
+        for start, stop in row_strips(rows, 6 * width):
             strips = torch.stack([image[start:stop + 2] for image in images])
             differ = strips[:-1] != strips[-1:]
             differ = differ[:, :-2] | differ[:, 1:-1] | differ[:, 2:]
