@@ -107,7 +107,7 @@ def test_every_pair_is_scored_once(trained, tmp_path):
     one, two = (
         list(csv.reader(open(tmp_path / folder / "two" / "test_latest" / "metrics.csv"))) for folder in ("one", "two")
     )
-    assert len(one) == 1 + 7 + 1
+    assert len(one) == 1 + 7 + 3  # mean, standard deviation and median
     assert one == two
     pictures = sorted(path.name for path in (tmp_path / "two" / "two" / "test_latest" / "images").glob("*_fused.png"))
     assert len(pictures) == 7
