@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from test_golden import read_golden, read_levels, read_triplets
+from test_golden import read_golden, read_levels, score_triplets
 
 from metrics import find_metric, find_protocol, metric_names, protocol_names, score, score_pictures, select
 from metrics.protocols import OWN
@@ -60,11 +60,11 @@ def columns():
 @pytest.mark.parametrize(("name", "theirs", "implementation", "tolerance"), [*columns(), *OTHERS])
 def test_column_has_the_numbers_of_the_implementation_itself(shared, name, theirs, implementation, tolerance):
     compared = 0
-    for triplet, a, b, fused, values in read_triplets(shared):
-        expected = values.get(theirs, {}).get(implementation)
+    for triplet, scores in score_triplets(shared).items():
+        expected = read_golden(shared)["values"][triplet].get(theirs, {}).get(implementation)
         if expected is None or (triplet == "edge_zeroB/edge" and (name, implementation) in BLACK):
             continue
-        value = score([find_metric(name)], a, b, fused)[name] * SCALES.get(name, 1)
+        value = scores[name] * SCALES.get(name, 1)
         assert value == pytest.approx(expected, rel=tolerance, abs=1e-12), triplet
         compared += 1
     assert compared >= 3
