@@ -8,7 +8,6 @@ table.md, table.tex, images/<pair>_{A,B,<method>[,GT]}.png.
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 
 from data.pairing import make_safe
@@ -16,11 +15,10 @@ from options.evaluate_options import EvaluateOptions
 from options.scoring_options import choose_metrics
 from util import distributed, report
 from util.evaluation import judge_item, open_evaluation
-from util.jobs import choose_jobs, map_jobs
 from util.launch import run_script
 from util.logger import is_main_process, log
 from util.results import ResultsFolder
-from util.scoring import Judge
+from util.scoring import Judge, judge_share
 
 
 def main() -> None:
@@ -34,21 +32,15 @@ def main() -> None:
 
 def score_methods(opt, evaluation) -> None:
     """Score this process's share of the scenes; rank 0 writes tables and pages."""
-    from tqdm import tqdm
-
     dataset = evaluation.dataset
     protocol, selected = choose_metrics(opt, dataset.has_gt)
     source = Path(opt.dataroot or opt.dir_A)
     part = f"{source.name}_{opt.phase}" if opt.dataroot else "_".join(source.absolute().parts[-3:])
-    target = Path(opt.results_dir).expanduser().absolute() / opt.name / make_safe(part)
+    target = Path(opt.results_dir) / opt.name / make_safe(part)
     with ResultsFolder(target) as results:
-        judge = Judge(tuple(metric.name for metric in selected), protocol.channels, results.path)
+        judge = Judge(tuple(selected), protocol.channels, results.path)
         share = range(distributed.rank(), len(evaluation), distributed.world_size())
-        jobs = choose_jobs(opt.jobs, len(evaluation), distributed.world_size())
-        with closing(map_jobs(judge_item, (judge, evaluation), share, jobs)) as scored:
-            progress = tqdm(scored, total=len(share), unit="pair", disable=None if is_main_process() else True)
-            rows = list(progress)
-        rows = distributed.gather(rows)
+        rows = judge_share(judge_item, (judge, evaluation), share, count=len(evaluation), jobs=opt.jobs)
         if is_main_process():
             report.write_report(
                 results,

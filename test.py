@@ -8,7 +8,6 @@ results/NAME/PHASE_EPOCH: index.html, metrics.csv, metrics.json, images/<name>_{
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 
 import data
@@ -16,11 +15,10 @@ import models
 from options.scoring_options import choose_metrics
 from options.test_options import TestOptions
 from util import distributed, report
-from util.jobs import choose_jobs, map_jobs
 from util.launch import run_script
 from util.logger import is_main_process, log
 from util.results import ResultsFolder
-from util.scoring import Judge, fuse_scenes, judge_scene
+from util.scoring import Judge, fuse_scenes, judge_scene, judge_share
 
 
 def main() -> None:
@@ -34,22 +32,16 @@ def main() -> None:
 
 def fuse_dataset(opt, dataset) -> None:
     """Fuse, write and score this process's share of the pairs; rank 0 writes the table and the page."""
-    from tqdm import tqdm
-
     model = models.create_model(opt)
     model.load_networks(opt.epoch)
     model.print_networks()
     protocol, selected = choose_metrics(opt, dataset.has_gt)
     loader = data.create_loader(dataset, opt, train=False, rank=distributed.rank(), world_size=distributed.world_size())
-    target = Path(opt.results_dir).expanduser().absolute() / opt.name / f"{opt.phase}_{opt.epoch}"
+    target = Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}"
     with ResultsFolder(target) as results:
-        judge = Judge(tuple(metric.name for metric in selected), protocol.channels, results.path)
-        jobs = choose_jobs(opt.jobs, len(dataset), distributed.world_size())
-        share = -(-len(dataset) // distributed.world_size())
-        with closing(map_jobs(judge_scene, judge, fuse_scenes(model, loader, opt.name, explain=True), jobs)) as scored:
-            progress = tqdm(scored, total=share, unit="pair", disable=None if is_main_process() else True)
-            rows = list(progress)
-        rows = distributed.gather(rows)
+        judge = Judge(tuple(selected), protocol.channels, results.path)
+        scenes = fuse_scenes(model, loader, opt.name, explain=True)
+        rows = judge_share(judge_scene, judge, scenes, count=len(dataset), jobs=opt.jobs)
         if is_main_process():
             maps = [label for label in rows[0]["files"] if label not in ("A", "B", "fused", "GT")]
             report.write_report(

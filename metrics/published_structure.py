@@ -8,7 +8,8 @@ from metrics.filters import box_mean, gaussian_mean, gaussian_weights, slide, wi
 from metrics.petrovic import artefacts
 from metrics.published import CDDFUSE, NESTFUSE, TANG, VIFB, published
 from metrics.structural import SIGMA, WINDOW, structural_similarity
-from metrics.visual_information import FLAT, SCALES, SMALLEST, VISUAL_NOISE
+from metrics.universal import Index
+from metrics.visual_information import FLAT, SCALES, SMALLEST, VISUAL_NOISE, model_distortion
 from metrics.wavelets import wavelet_details
 from util.lazy import torch
 
@@ -50,15 +51,11 @@ def _similarity(source, fused, size: int, average, peak: float, unbias: float = 
         peak: L of the two constants.
         unbias: n / (n - 1) for the moments of a sample of n.
     """
-    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
+    index = Index(size, average, (0.01 * peak) ** 2, (0.03 * peak) ** 2)
     total = 0
     for rows in window_strips(source.shape[1], source.shape[2], size):
-        x, y = source[:, rows], fused[:, rows]
-        mean_x, mean_y, square, product = average(torch.stack([x, y, x * x + y * y, x * y]))
-        covariance = unbias * (product - mean_x * mean_y)
-        variances = unbias * (square - mean_x.square() - mean_y.square())
-        luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
-        total = total + (luminance * (2 * covariance + c2) / (variances + c2)).sum(dim=(1, 2))
+        means, variances, covariances = index.moments(torch.stack([source[:, rows], fused[:, rows]]), ((0, 1),))
+        total = total + index(means, unbias * variances, unbias * covariances[0]).sum(dim=(1, 2))
     return total / ((source.shape[1] - size + 1) * (source.shape[2] - size + 1))
 
 
@@ -99,8 +96,7 @@ def _saturated_strip(source, fused, weights: tuple[float, ...], limit: float):
     variance = torch.threshold(square_source - mean_source.square(), FLAT, 0)
     variance_fused = torch.threshold(square_fused - mean_fused.square(), FLAT, 0)
     covariance = product - mean_source * mean_fused
-    gain = (covariance / (variance + FLAT)).clamp(min=0) * variance.sign() * variance_fused.sign()
-    noise = (variance_fused - gain * covariance).clamp(min=FLAT)
+    gain, noise = model_distortion(variance, variance_fused, covariance)
     told = torch.log10(1 + gain.square() * variance / (noise + VISUAL_NOISE)).sum(dim=(1, 2))
     return told, torch.log10(1 + variance / VISUAL_NOISE).sum(dim=(1, 2))
 

@@ -102,14 +102,12 @@ class Ranking:
 
 def rank_methods(table: ScoreTable) -> Ranking:
     """Rank the methods of a table, rank 1 for the best; methods of equal score share the mean of their ranks."""
-    from scipy.stats import rankdata
-
     methods, names, metrics = table.methods, table.names, table.metrics
     scores = [[[metric.loss(table.value(method, name, metric.name)) for metric in metrics] for method in methods]
               for name in names]
     losses = np.array(scores, dtype=np.float64).reshape(len(names), len(methods), len(metrics))
     complete = ~np.isnan(losses).any(axis=1)  # (image, metric)
-    ranks = rankdata(losses, axis=1) if losses.size else losses.copy()
+    ranks = _rank(losses)
     ranks[np.broadcast_to(~complete[:, None, :], ranks.shape)] = np.nan
 
     metric_ranks, by_metric = {}, {}
@@ -120,7 +118,7 @@ def rank_methods(table: ScoreTable) -> Ranking:
         by_metric[metric.name] = compare(methods, losses[found, :, index])
     judging = complete.any(axis=1)
     image_ranks = np.nanmean(ranks[judging], axis=2) if judging.any() else np.empty((0, len(methods)))
-    best = rankdata(losses, axis=1, method="min") == 1 if losses.size else np.zeros_like(losses, dtype=bool)
+    best = _rank(losses, ties="min") == 1
     wins = (best & complete[:, None, :]).sum(axis=(0, 2))
     mean_ranks = {method: _mean([metric_ranks[metric.name][method] for metric in metrics]) for method in methods}
     return Ranking(
@@ -148,12 +146,10 @@ def compare(methods: Sequence[str], losses: np.ndarray) -> Comparison:
         The outcome; without a test where there are fewer than two methods, fewer than two images, fewer images than
         methods (too few for the distribution that the test supposes), or nothing but ties.
     """
-    from scipy.stats import rankdata
-
     methods = tuple(methods)
     losses = np.asarray(losses, dtype=np.float64)
     images, count = losses.shape
-    ranks = rankdata(losses, axis=1) if losses.size else losses
+    ranks = _rank(losses)
     means = dict(zip(methods, ranks.mean(axis=0).tolist(), strict=True)) if images else {}
     reason = _reason_not_to_test(ranks)
     if reason:
@@ -161,6 +157,15 @@ def compare(methods: Sequence[str], losses: np.ndarray) -> Comparison:
     if count == 2:
         return _compare_two(methods, losses, means)
     return _compare_many(methods, ranks, means)
+
+
+def _rank(losses: np.ndarray, ties: str = "average") -> np.ndarray:
+    """Rank the methods, which are the second dimension, 1 for the smallest loss."""
+    if losses.shape[1] < 2 or not losses.size:
+        return np.ones_like(losses)  # and scipy, which takes a second to load, is not needed for the table of a test
+    from scipy.stats import rankdata
+
+    return rankdata(losses, axis=1, method=ties)
 
 
 def _reason_not_to_test(ranks: np.ndarray) -> str:

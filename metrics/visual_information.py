@@ -94,9 +94,7 @@ def _sum_strip(a, b, fused, weights: tuple[float, ...]):
     variance = torch.threshold_(square - mean * mean, FLAT, 0)
     covariance = product - mean[:, :2] * mean[:, 2:]
     source, fused = variance[:, :2], variance[:, 2:]
-    # No gain where the image turns the source's contrast round, nor where one of them is flat: it would be rounding.
-    gain = (covariance / (source + FLAT)).clamp_(min=0).mul_(source.sign()).mul_(fused.sign())
-    noise = (fused - gain * covariance).clamp_(min=FLAT)
+    gain, noise = model_distortion(source, fused, covariance)
     told, sent = gain.square().mul_(source), source
     smaller = (gain[:, 0] < gain[:, 1]).to(gain.dtype)
     chosen = [torch.lerp(both[:, 1], both[:, 0], smaller) for both in (told, noise, source)]
@@ -106,6 +104,13 @@ def _sum_strip(a, b, fused, weights: tuple[float, ...]):
         _sum_log10(1 + chosen[0] / (chosen[1] + FUSION_NOISE)),
         _sum_log10(1 + chosen[2] / FUSION_NOISE),
     )
+
+
+def model_distortion(source, fused, covariance):
+    """Return gain and noise, by which F is a source's window times the gain plus noise, of variances and covariance."""
+    # No gain where the image turns the source's contrast round, nor where one of them is flat: it would be rounding.
+    gain = (covariance / (source + FLAT)).clamp_(min=0).mul_(source.sign()).mul_(fused.sign())
+    return gain, (fused - gain * covariance).clamp_(min=FLAT)
 
 
 def _sum_log10(values):

@@ -15,7 +15,6 @@ from options.option_parser import OptionParser
 from options.scoring_options import add_scoring_options, check_scoring_options
 from options.types import check_folder_name, choice
 from util.errors import UserError
-from util.files import REPOSITORY
 from util.logger import log
 
 
@@ -67,9 +66,6 @@ class EvaluateOptions:
         add_asking_options(run)
         run.add_argument(
             "--name", default="evaluation", help="name of the comparison: its files are in RESULTS_DIR/NAME"
-        )
-        run.add_argument(
-            "--results_dir", default=str(REPOSITORY / "results"), metavar="FOLDER", help="where results are kept"
         )
         add_data_options(parser, is_train=False)
         fused = parser.group("fused images")

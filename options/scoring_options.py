@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import metrics
 from metrics.protocols import OWN, Protocol
 from options.option_parser import OptionParser
 from options.types import choice, whole_number
 from util.errors import UserError
+from util.files import REPOSITORY
 
 
 def add_scoring_options(parser: OptionParser) -> None:
-    """Declare by what is scored and on how many processors."""
+    """Declare by what is scored, on how many processors, and where the results go."""
     scoring = parser.group("scoring")
+    scoring.add_argument(
+        "--results_dir",
+        default=str(REPOSITORY / "results"),
+        metavar="FOLDER",
+        help="where results are kept: a test in RESULTS_DIR/NAME/PHASE_EPOCH, an evaluation in "
+        "RESULTS_DIR/NAME/DATASET_PHASE",
+    )
     scoring.add_argument(
         "--metrics",
         default="fast",
@@ -37,11 +46,12 @@ def add_scoring_options(parser: OptionParser) -> None:
 
 
 def check_scoring_options(opt: argparse.Namespace) -> None:
-    """Check what can be checked before the data are seen.
+    """Check what can be checked before the data are seen, and make ``results_dir`` absolute.
 
     Raises:
         UserError: a metric is unknown, or both a choice of metrics and another protocol are given.
     """
+    opt.results_dir = str(Path(opt.results_dir).expanduser().absolute())
     protocol = metrics.find_protocol(opt.metrics_protocol)
     if protocol.metrics and "metrics" in opt.given:
         raise UserError(

@@ -11,7 +11,6 @@ from options.option_parser import OptionParser
 from options.scoring_options import add_scoring_options, check_scoring_options
 from options.types import whole_number
 from util.errors import UserError
-from util.files import REPOSITORY
 
 
 class TestOptions(BaseOptions):
@@ -38,12 +37,6 @@ class TestOptions(BaseOptions):
             default=math.inf,
             metavar="PAIRS",
             help="fuse the first pairs only",
-        )
-        testing.add_argument(
-            "--results_dir",
-            default=str(REPOSITORY / "results"),
-            metavar="FOLDER",
-            help="where results are kept: RESULTS_DIR/NAME/PHASE_EPOCH",
         )
         testing.add_argument(
             "--eval",

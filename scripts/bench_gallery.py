@@ -32,7 +32,8 @@ import metrics  # noqa: E402
 from util.errors import RunError, UserError  # noqa: E402
 from util.gallery.gallery_page import Column, write_gallery  # noqa: E402
 from util.gallery.thumbnails import make_thumbnail  # noqa: E402
-from util.logger import fail, log  # noqa: E402
+from util.launch import run_script  # noqa: E402
+from util.logger import log  # noqa: E402
 
 SIZE = (600, 440)  # pixels
 DIFFERENT = 40  # pictures; the others are copies of their files
@@ -70,7 +71,7 @@ SCROLL = """
     });"""
 
 
-def main() -> int:
+def main() -> None:
     options = parse()
     folder = Path(options.keep or tempfile.mkdtemp())
     try:
@@ -85,13 +86,9 @@ def main() -> int:
                 log(measure(browser, page, scenes))
         finally:
             browser.quit()
-    except (UserError, RunError) as error:
-        fail("bench_gallery.py", str(error))
-        return error.exit_status
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
-    return 0
 
 
 def parse() -> argparse.Namespace:
@@ -216,4 +213,4 @@ def descends(pid: int, ancestor: int, parents: dict[int, int]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

@@ -35,7 +35,7 @@ from options.option_parser import OptionParser
 from options.types import real_number, whole_number
 from util.errors import RunError, UserError
 from util.image_io import read_image
-from util.jobs import choose_jobs, map_jobs
+from util.jobs import choose_jobs, count_cores, map_jobs
 from util.launch import run_script
 from util.logger import log
 
@@ -103,7 +103,7 @@ def read_pictures(files: list[str]) -> dict[str, np.ndarray]:
 def report_times(names: list[str], pictures: dict[str, np.ndarray], opt) -> None:
     """Print the milliseconds of each metric and of all together, and the images/s of a batch."""
     height, width = pictures["fused"].shape
-    log(f"{width}x{height}, median of {opt.repeat}, torch {version('torch')}, {cores()} cores, load {load():.2f}")
+    log(f"{width}x{height}, median of {opt.repeat}, torch {version('torch')}, {count_cores()} cores, load {load():.2f}")
     column = max(map(len, ["all, together", *names]))
     total = 0.0
     for name in names:
@@ -185,10 +185,6 @@ def largest_memory() -> float:
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load() -> float:

@@ -30,8 +30,12 @@ def choose_jobs(asked: int, items: int, processes: int = 1) -> int:
     ``processes`` of a group share the cores."""
     if asked:
         return asked
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores // processes, items // _WORTH_A_PROCESS))
+    return max(1, min(count_cores() // processes, items // _WORTH_A_PROCESS))
+
+
+def count_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def map_jobs(function: Callable[[Any, Any], Any], common: Any, items: Iterable, jobs: int) -> Iterator:

@@ -83,7 +83,7 @@ def write_report(
         links=links,
     )
     results.put_in_place()
-    write_runs_page(Path(opt.results_dir).expanduser().absolute())
+    write_runs_page(opt.results_dir)
     for method in table.methods if selected else ():
         means = ", ".join(f"{name} {value:.4g}" for name, value in table.means(method).items())
         log(f"{method}, mean: {means}")

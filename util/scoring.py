@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 import metrics
+from util import distributed
 from util.errors import some
 from util.gallery.thumbnails import make_thumbnail
 from util.image_io import write_image
 from util.inference import explain_images, fuse_loader
-from util.logger import warn
+from util.jobs import choose_jobs, map_jobs
+from util.logger import is_main_process, warn
 from util.pictures import to_uint8
 
 SOURCES = ("A", "B", "GT")
@@ -43,12 +46,12 @@ class Judge:
     """Scores scenes and writes their pictures, in any process.
 
     Attributes:
-        metrics: names.
+        selected: the metrics.
         channels: as ``Protocol.channels``.
         folder: where ``images/`` is; None writes nothing.
     """
 
-    metrics: tuple[str, ...]
+    selected: tuple[metrics.Metric, ...]
     channels: bool = False
     folder: Path | None = None
 
@@ -57,7 +60,6 @@ class Judge:
 
         ``reasons`` {method: {metric: why it is nan}} are for ``report_undefined``.
         """
-        selected = [metrics.find_metric(name) for name in self.metrics]
         row: dict = {"name": scene.name, "files": self._write(scene), "scores": {}, "reasons": {}}
         for label, method in scene.methods.items():
             given = {key: scene.pictures[key] for key in SOURCES if key in scene.pictures}
@@ -65,7 +67,7 @@ class Judge:
             given["fused"] = scene.pictures[label]
             row["reasons"][method] = {}
             row["scores"][method] = metrics.score_pictures(
-                selected,
+                self.selected,
                 {key.lower(): picture for key, picture in given.items()},
                 channels=self.channels,
                 reasons=row["reasons"][method],
@@ -85,6 +87,23 @@ class Judge:
 def judge_scene(judge: Judge, scene: Scene) -> dict:
     """Let a judge see a scene: a function for ``map_jobs``."""
     return judge(scene)
+
+
+def judge_share(function: Callable, common, items: Iterable, *, count: int, jobs: int) -> list[dict]:
+    """Let processes work on this rank's share of the scenes behind a progress bar; return the rows of all ranks.
+
+    Args:
+        function, common, items: as ``map_jobs`` takes them; ``items`` is the share.
+        count: the scenes of all ranks.
+        jobs: as ``--jobs`` has it.
+    """
+    from tqdm import tqdm
+
+    ranks = distributed.world_size()
+    with closing(map_jobs(function, common, items, choose_jobs(jobs, count, ranks))) as scored:
+        # What rank 0, whose bar is shown, has to do.
+        rows = list(tqdm(scored, total=-(-count // ranks), unit="pair", disable=None if is_main_process() else True))
+    return distributed.gather(rows)
 
 
 def fuse_scenes(model, loader, method: str, *, explain: bool = False) -> Iterator[Scene]:

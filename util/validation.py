@@ -96,7 +96,7 @@ class Validator:
 
     def _validate(self, model, progress: Progress, visualizer) -> float:
         model.share_statistics()
-        judge = Judge(tuple(metric.name for metric in self.selected))
+        judge = Judge(tuple(self.selected))
         rows = distributed.gather([judge(scene) for scene in fuse_scenes(model, self.loader, self.opt.name)])
         means = make_table(rows, self.selected).means(self.opt.name)
         score = means[self.metric.name]

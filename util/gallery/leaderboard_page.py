@@ -14,7 +14,7 @@ from metrics.table import ScoreTable
 from util.files import atomic_write
 from util.gallery.leaderboard_charts import draw_boxes, draw_critical_differences
 from util.gallery.parts import copy_assets, format_number, link_to_scene, quote_path, start_page
-from util.gallery.summary import add_definitions
+from util.gallery.summary import PLACES, add_definitions, add_mean
 from util.tables import Cell, format_table
 
 ASSETS = ("page.css", "leaderboard.css", "leaderboard.js")
@@ -119,13 +119,9 @@ def _add_cell(ranking: Ranking, method: str, metric: str, cell: Cell, images: in
     heat = 0.0 if count < 2 or math.isnan(rank) else (count - rank) / (count - 1)
     hint = (f"{metric}, {method}: mean {cell.summary['mean']:.7g}, median {cell.summary['median']:.7g}, "
             f"mean rank {_format_rank(rank)}")
-    place = {1: "best", 2: "second"}.get(cell.place, "")
-    with tags.td(cls=place or None, data_value=_exact(cell.summary["mean"]), style=f"--heat: {heat:.2f}", title=hint):
-        tags.span(cell.mean, cls="mean")
-        if place:
-            tags.span(f" {place}", cls="unseen")
-        if cell.std:
-            tags.small(f"± {cell.std}")
+    place = PLACES[cell.place] or None
+    with tags.td(cls=place, data_value=_exact(cell.summary["mean"]), style=f"--heat: {heat:.2f}", title=hint):
+        add_mean(cell)
         if 0 < cell.count < images:
             tags.small(f"{cell.count} of {images}", cls="count")
 

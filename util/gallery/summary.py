@@ -52,16 +52,22 @@ def add_summary(table: ScoreTable):
 def _add_cell(head: str, cell: Cell, images: int) -> None:
     from dominate import tags
 
-    place = PLACES[cell.place]
     hint = f"mean {cell.summary['mean']!r}, median {cell.summary['median']!r}"
-    with tags.td(cls=place or None, title=hint, data_head=head):
-        tags.span(cell.mean, cls="mean")
-        if place:
-            tags.span(f" {place}", cls="unseen")
-        if cell.std:
-            tags.small(f"± {cell.std}")
+    with tags.td(cls=PLACES[cell.place] or None, title=hint, data_head=head):
+        add_mean(cell)
         if cell.count < images:
             tags.small(f"{cell.count} of {images}", cls="count")
+
+
+def add_mean(cell: Cell) -> None:
+    """Add a mean, its place for those who see no type face, and its deviation."""
+    from dominate import tags
+
+    tags.span(cell.mean, cls="mean")
+    if PLACES[cell.place]:
+        tags.span(f" {PLACES[cell.place]}", cls="unseen")
+    if cell.std:
+        tags.small(f"± {cell.std}")
 
 
 def add_definitions(metrics: Sequence[Metric]):
