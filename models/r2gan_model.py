@@ -1,6 +1,6 @@
 """R2GAN: a generator trained on multi-focus pairs that fuses any pair, guided by rebuilding its sources.
 
-A. Chahi, M. Kas, I. Kajo, Y. Ruichek, Applied Intelligence 2025. docs/models/r2gan.md tells what is the paper's, what
+A. Chahi, M. Kas, I. Kajo, Y. Ruichek, Applied Intelligence 2025. docs/methods/r2gan.md tells what is the paper's, what
 the authors' code's and what ours.
 """
 
