@@ -77,9 +77,10 @@ class TrainOptions(BaseOptions):
         )
         training.add_argument(
             "--lr_policy",
-            type=choice("linear", "step", "plateau", "cosine"),
+            type=choice("linear", "step", "plateau", "cosine", "exponential"),
             default="linear",
-            help="learning rate: linear (constant, then to zero), step, plateau (of the validation score) or cosine",
+            help="learning rate: linear (constant, then to zero), step, plateau (of the validation score), cosine or "
+            "exponential",
         )
         training.add_argument(
             "--lr_decay_iters",
@@ -87,6 +88,13 @@ class TrainOptions(BaseOptions):
             default=50,
             metavar="EPOCHS",
             help="epochs between the drops of --lr_policy step",
+        )
+        training.add_argument(
+            "--lr_gamma",
+            type=real_number(0, 1, above=True),
+            default=0.75,
+            metavar="X",
+            help="factor of each epoch's rate with --lr_policy exponential; 0.75 in SeAFusion and A2RNet",
         )
         training.add_argument(
             "--accumulate", type=whole_number(1, 65536), default=1, metavar="N", help="batches that one update gathers"

@@ -82,6 +82,7 @@ def test_learning_rate_follows_the_plan(train):
     [
         (["--lr_policy", "step", "--lr_decay_iters", "2"], [1, 1, 0.1, 0.1]),
         (["--lr_policy", "cosine"], [0.5 * (1 + math.cos(math.pi * epoch / 4)) for epoch in range(4)]),
+        (["--lr_policy", "exponential", "--lr_gamma", "0.5"], [1, 0.5, 0.25, 0.125]),
     ],
 )
 def test_other_policies(train, policy, expected):

@@ -14,7 +14,8 @@ def rate_factor(opt: argparse.Namespace, epoch: int) -> float:
     """Return what the first learning rate is multiplied by in ``epoch`` (from 1); plateau has no plan and gives 1.
 
     linear: 1 for ``n_epochs``, then 1 - (epoch - n_epochs) / (n_epochs_decay + 1), so that the last epoch still moves;
-    step: a tenth every ``lr_decay_iters``; cosine: half a cosine from 1 towards 0 over all epochs.
+    step: a tenth every ``lr_decay_iters``; cosine: half a cosine from 1 towards 0 over all epochs; exponential:
+    ``lr_gamma`` times that of the epoch before.
     """
     if opt.lr_policy == "linear":
         return 1.0 - max(0, epoch - opt.n_epochs) / (opt.n_epochs_decay + 1)
@@ -22,6 +23,8 @@ def rate_factor(opt: argparse.Namespace, epoch: int) -> float:
         return 0.1 ** ((epoch - 1) // opt.lr_decay_iters)
     if opt.lr_policy == "cosine":
         return 0.5 * (1 + math.cos(math.pi * (epoch - 1) / max(1, opt.n_epochs + opt.n_epochs_decay)))
+    if opt.lr_policy == "exponential":
+        return opt.lr_gamma ** (epoch - 1)
     return 1.0
 
 
@@ -74,6 +77,7 @@ class Schedule:
             "linear": [1, opt.n_epochs, opt.n_epochs + opt.n_epochs_decay // 2, last],
             "step": range(1, last + 1, opt.lr_decay_iters),
             "cosine": [1, last // 4, last // 2, 3 * last // 4, last],
+            "exponential": [1, 2, 3, last // 2, last],
         }
         epochs = sorted({epoch for epoch in marks[opt.lr_policy] if 1 <= epoch <= last})
         shown = epochs if len(epochs) <= 6 else [*epochs[:5], epochs[-1]]
