@@ -26,6 +26,7 @@ def main() -> None:
     dataset = None if distributed.launched() else data.create_dataset(opt, augment=False)
     distributed.start(opt)
     dataset = dataset or distributed.on_main_process(lambda: data.create_dataset(opt, augment=False))
+    models.find_model(opt.model).check_dataset(dataset, opt)
     fuse_dataset(opt, dataset)
     distributed.finish()
 
@@ -33,14 +34,17 @@ def main() -> None:
 def fuse_dataset(opt, dataset) -> None:
     """Fuse, write and score this process's share of the pairs; rank 0 writes the table and the page."""
     model = models.create_model(opt)
-    model.load_networks(opt.epoch)
+    if opt.weights:
+        model.load_published(Path(opt.weights))
+    else:
+        model.load_networks(opt.epoch)
     model.print_networks()
     protocol, selected = choose_metrics(opt, dataset.has_gt)
     loader = data.create_loader(dataset, opt, train=False, rank=distributed.rank(), world_size=distributed.world_size())
     target = Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}"
     with ResultsFolder(target) as results:
         judge = Judge(tuple(selected), protocol.channels, results.path)
-        scenes = fuse_scenes(model, loader, opt.name, explain=True)
+        scenes = fuse_scenes(model, loader, opt.name, explain=not opt.no_maps)
         rows = judge_share(judge_scene, judge, scenes, count=len(dataset), jobs=opt.jobs)
         if is_main_process():
             maps = [label for label in rows[0]["files"] if label not in ("A", "B", "fused", "GT")]

@@ -48,6 +48,8 @@ def train(opt, parser, dataset, val_dataset) -> None:
     if is_main_process():
         saved_options.write(opt, parser)
     loader = data.create_loader(dataset, opt, train=True, rank=rank, world_size=world_size)
+    model.prelude = model.count_prelude(len(loader))
+    loader.sampler.prelude = model.prelude * opt.batch_size
     validator = validation.Validator(opt, val_dataset)
     log(training.describe_batches(opt, len(dataset)))
     log(model.schedule.describe())
@@ -63,8 +65,8 @@ def train(opt, parser, dataset, val_dataset) -> None:
         ProgressBar(opt, loader) as bar,
     ):
         while progress.epoch <= last_epoch and not reason:
-            rate = model.schedule.start_epoch(progress.epoch)
             loader.sampler.set_position(progress.epoch, progress.consumed // world_size)
+            rate = model.start_epoch(progress.epoch, progress.consumed // (world_size * opt.batch_size))
             remaining = len(loader)
             save_due = False
             for batch in loader:

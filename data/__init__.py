@@ -7,12 +7,21 @@ import importlib
 from pathlib import Path
 
 from data.base_dataset import BaseDataset
+from data.joined import JoinedDataset
 from data.layouts import explain_nothing_found
 from data.likeness import refuse_unlike_panels
 from data.loader import create_loader
 from util.errors import UserError, unknown_name
 
-__all__ = ["BaseDataset", "create_dataset", "create_loader", "dataset_names", "detect_dataset", "find_dataset"]
+__all__ = [
+    "BaseDataset",
+    "JoinedDataset",
+    "create_dataset",
+    "create_loader",
+    "dataset_names",
+    "detect_dataset",
+    "find_dataset",
+]
 
 _NO_DATASETS = ("base", "paired", "template")
 

@@ -46,7 +46,9 @@ def create_loader(
         if opt.batch_size > 1:
             _refuse_mixed_sizes(dataset)
         order: dict[str, Any] = {
-            "sampler": TrainSampler(len(dataset), opt.seed, not opt.serial_batches, rank, world_size),
+            "sampler": TrainSampler(
+                len(dataset), opt.seed, not opt.serial_batches, rank, world_size, opt.samples_per_pair
+            ),
             "batch_size": opt.batch_size,
         }
     else:

@@ -10,22 +10,31 @@ from data.base_dataset import BaseDataset
 
 
 class TrainSampler:
-    """The (epoch, index) of each sample of one process in one epoch, shuffled by (seed, epoch).
+    """The (draw, index) of each sample of one process in one epoch, shuffled by (seed, epoch).
 
     All processes draw from one permutation and get equally many: where the length is no multiple of their number, the
-    first samples of the permutation come once more.
+    first samples of the permutation come once more. ``draw`` is the epoch's number where an epoch takes a pair once;
+    each further time has a number of its own, and with it an augmentation of its own.
 
     Args:
         length: samples in the dataset.
         shuffle: False keeps the dataset's order (``--serial_batches``).
+        repeats: times that an epoch takes each sample (``--samples_per_pair``).
+
+    Attributes:
+        prelude: samples of one process that come before the pass over all, from a shuffle of their own.
     """
 
-    def __init__(self, length: int, seed: int, shuffle: bool = True, rank: int = 0, world_size: int = 1):
+    def __init__(
+        self, length: int, seed: int, shuffle: bool = True, rank: int = 0, world_size: int = 1, repeats: int = 1
+    ):
         self.length = length
         self.seed = seed
         self.shuffle = shuffle
         self.rank = rank
         self.world_size = world_size
+        self.repeats = repeats
+        self.prelude = 0
         self.epoch = 1
         self.consumed = 0
 
@@ -35,16 +44,24 @@ class TrainSampler:
         self.consumed = consumed
 
     def __len__(self) -> int:
-        return max(-(-self.length // self.world_size) - self.consumed, 0)
+        return max(self.prelude + -(-self.length * self.repeats // self.world_size) - self.consumed, 0)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = np.arange(self.length)
-        if self.shuffle:
-            order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
-        order = np.resize(order, -(-self.length // self.world_size) * self.world_size)
-        epoch = self.epoch
-        for index in order[self.rank :: self.world_size][self.consumed :]:
-            yield epoch, int(index)
+        epoch, total = self.epoch, self.length * self.repeats
+        first = self._shuffle(total, epoch, 1) + total  # samples with numbers, and so augmentations, of their own
+        order = np.concatenate(
+            [
+                np.resize(first, self.prelude * self.world_size),
+                np.resize(self._shuffle(total, epoch), -(-total // self.world_size) * self.world_size),
+            ]
+        )
+        for number in order[self.rank :: self.world_size][self.consumed :]:
+            turn, index = divmod(int(number), self.length)
+            yield epoch + (turn << 32), index
+
+    def _shuffle(self, count: int, *key: int) -> np.ndarray:
+        order = np.arange(count)
+        return np.random.default_rng((self.seed, *key)).permutation(order) if self.shuffle else order
 
 
 class TestBatches:

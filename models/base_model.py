@@ -32,7 +32,9 @@ class BaseModel:
     size_multiple = 1  # fuse() gets sides that are multiples of this
     needs_gt = False  # training needs a ground truth
     inference_networks: tuple[str, ...] = ("G",)  # what test.py loads
+    explain_networks: tuple[str, ...] = ()  # what explain() needs beside them, loaded where its file is there
     loss_names: tuple[str, ...] = ()  # loss_NAME, scalar tensors without gradient, set by optimize_parameters()
+    logged_names: tuple[str, ...] = ()  # value_NAME likewise: scalars worth a curve that are no losses
     visual_names: tuple[str, ...] = ("A", "B", "fused")  # attributes (N, C, H, W) in [0, 1]
 
     def __init__(self, opt: argparse.Namespace):
@@ -43,6 +45,9 @@ class BaseModel:
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.averages: dict[str, torch.nn.Module] = {}
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.is_train and opt.amp == "fp16")
+        self.epoch = 1
+        self.prelude = 0  # batches of an epoch before its pass over the data, see count_prelude()
+        self.batches_seen = 0  # of this epoch, the running one not counted
         self.gathered = 0  # batches that the coming update holds so far
         self.updating = True  # whether step() may move parameters: False while batches are gathered
         self.finite = torch.ones((), dtype=torch.bool, device=self.device)
@@ -61,6 +66,27 @@ class BaseModel:
     @staticmethod
     def check_training_size(width: int, height: int, what: str, opt: argparse.Namespace) -> None:
         """Refuse, with a UserError that begins with ``what``, a training image that the networks cannot take."""
+
+    @staticmethod
+    def check_dataset(dataset, opt: argparse.Namespace) -> None:
+        """Refuse, with a UserError, or warn of, pairs that this method is not meant for; torch is not loaded."""
+
+    @staticmethod
+    def translate_weights(weights: dict[str, torch.Tensor], opt: argparse.Namespace) -> dict[str, dict]:
+        """Return {network: its state} of a file that the method's authors published (``--weights``)."""
+        raise UserError(f"--model {opt.model} knows no published weights: leave --weights out and name a run of yours")
+
+    def count_prelude(self, batches: int) -> int:
+        """Return how many batches, shuffled on their own, come before an epoch's pass over the data of ``batches``.
+
+        For methods that learn in two phases; ``self.batches_seen < self.prelude`` tells which one a batch is of. A
+        multiple of what an update of that phase gathers.
+        """
+        return 0
+
+    def batches_per_update(self) -> int:
+        """Return how many batches the running update gathers."""
+        return self.opt.accumulate
 
     def set_input(self, batch: dict) -> None:
         """Take a batch to the device: ``A``, ``B`` and ``GT`` (None without one), (N, 3, H, W) in [0, 1]."""
@@ -86,6 +112,10 @@ class BaseModel:
             ends file names: letters, digits and '_'.
         """
         return {}
+
+    def postprocess(self, fused: torch.Tensor) -> torch.Tensor:
+        """Return what the method makes of finished pictures, (N, 3, H, W) in [0, 1], colour put back; at test only."""
+        return fused
 
     def compute_visuals(self) -> None:
         """Compute pictures that ``optimize_parameters`` has not left behind; called before they are shown."""
@@ -156,10 +186,15 @@ class BaseModel:
             for name in self.inference_networks:
                 self.averages[name] = copy.deepcopy(self.networks[name]).eval().requires_grad_(False)
 
+    def start_epoch(self, epoch: int, batches_seen: int = 0) -> float:
+        """Go to an epoch, behind the batches that were already learned from; return its learning rate."""
+        self.epoch, self.batches_seen = epoch, batches_seen
+        return self.schedule.start_epoch(epoch)
+
     def train_on(self, batch: dict, *, last_of_epoch: bool = False) -> bool:
         """Learn from one batch; return whether the parameters moved (``--accumulate`` gathers several first)."""
         self.gathered += 1
-        self.updating = self.gathered >= self.opt.accumulate or last_of_epoch
+        self.updating = self.gathered >= self.batches_per_update() or last_of_epoch
         self.set_input(batch)
         self.optimize_parameters()
         # Remembered on the device: reading it at every update would make the device wait.
@@ -170,6 +205,7 @@ class BaseModel:
             if self.scaler.is_enabled():
                 self.scaler.update()
             self._update_averages()
+        self.batches_seen += 1
         return self.updating
 
     def share_statistics(self) -> None:
@@ -178,9 +214,14 @@ class BaseModel:
             distributed.broadcast_tensors(network.buffers())
 
     def get_current_losses(self) -> dict[str, float]:
-        """Return the losses of the last batch, the mean over all processes; this waits for the device."""
-        values = torch.stack([getattr(self, f"loss_{name}").detach().float() for name in self.loss_names]).tolist()
-        return dict(zip(self.loss_names, distributed.mean_over_processes(values), strict=True))
+        """Return the losses of the last batch, and behind them the other values that are logged with them.
+
+        Means over all processes; this waits for the device.
+        """
+        losses = {name: getattr(self, f"loss_{name}") for name in self.loss_names}
+        losses |= {name: getattr(self, f"value_{name}") for name in self.logged_names}
+        values = torch.stack([value.detach().float() for value in losses.values()]).tolist()
+        return dict(zip(losses, distributed.mean_over_processes(values), strict=True))
 
     def get_current_visuals(self) -> dict[str, torch.Tensor]:
         """Return the pictures of the last batch by label, (N, C, H, W) in [0, 1]; those it has not are left out."""
@@ -260,17 +301,28 @@ class BaseModel:
             checkpoint.save(self.weights_path(prefix, name), weights)
 
     def load_networks(self, prefix: str | int) -> None:
-        """Read the weights that fusing needs.
+        """Read the weights that fusing needs, and those that ``explain`` would like; without the latter it is mute.
 
         Raises:
             UserError: a file is missing or broken, or the networks asked for are not those that were trained.
         """
-        for name in self.inference_networks:
+        for name in self.explain_networks:
+            if not self.weights_path(prefix, name).is_file():
+                del self.networks[name]
+        for name in self.networks:
             path = self.weights_path(prefix, name)
-            weights = checkpoint.load(path, str(self.device))
-            if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
-                raise UserError(f"{path} does not hold the weights of one network: give the file that training wrote")
-            self._load_networks({name: self.networks[name]}, {name: weights}, str(path))
+            self._load_networks({name: self.networks[name]}, {name: self._read_weights(path)}, str(path))
+
+    def load_published(self, path: Path) -> None:
+        """Read the weights that the method's authors published in one file; ``explain`` may be mute then.
+
+        Raises:
+            UserError: the file is broken or not of this method.
+        """
+        states = self.translate_weights(self._read_weights(path), self.opt)
+        for name in set(self.explain_networks) - set(states):
+            del self.networks[name]
+        self._load_networks(self.networks, states, str(path))
 
     def weights_path(self, prefix: str | int, name: str) -> Path:
         return Path(self.opt.run_dir) / f"{prefix}_net_{name}.pth"
@@ -290,6 +342,12 @@ class BaseModel:
             return None
         image = image.to(self.device, non_blocking=True)
         return image.contiguous(memory_format=torch.channels_last) if self.opt.channels_last else image
+
+    def _read_weights(self, path: Path) -> dict:
+        weights = checkpoint.load(path, str(self.device))
+        if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+            raise UserError(f"{path} does not hold the weights of one network: give the file that training wrote")
+        return weights
 
     def _update_averages(self) -> None:
         for name, average in self.averages.items():

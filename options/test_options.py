@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
 
 from options import saved_options
 from options.base_options import BaseOptions
@@ -20,7 +21,8 @@ class TestOptions(BaseOptions):
     is_train = False
     description = (
         "Fuse a data set with a trained run, score it, and write a gallery.\n\n"
-        "  python test.py --dataroot datasets/Lytro --name PMF_R2GAN\n\n"
+        "  python test.py --dataroot datasets/Lytro --name PMF_R2GAN\n"
+        "  python test.py --dataroot datasets/TNO --model refusion --weights ReFusion_IVIF.pth --name official\n\n"
         "The model and its networks are taken from the run; a flag given here wins."
     )
 
@@ -29,6 +31,14 @@ class TestOptions(BaseOptions):
         testing = parser.group("testing")
         testing.add_argument(
             "--epoch", "--which_epoch", default="latest", help="snapshot to use: latest, best, or an epoch's number"
+        )
+        testing.add_argument(
+            "--weights",
+            metavar="FILE",
+            help="fuse with the weights that the authors of --model published; no run of yours is read then",
+        )
+        testing.add_argument(
+            "--no_maps", action="store_true", help="leave out the maps that show how a method decided (quicker)"
         )
         testing.add_argument(
             "--num_test",
@@ -46,12 +56,22 @@ class TestOptions(BaseOptions):
         add_scoring_options(parser)
 
     def read_stored(self, first: argparse.Namespace, given: set[str]) -> dict:
+        if first.weights:
+            if "model" not in given:
+                raise UserError("--weights needs --model NAME: whose weights the file holds")
+            return {}
         stored = saved_options.read(first.checkpoints_dir, first.name)
         return {name: value for name, value in stored.items() if name != "dataset_mode"}
 
     def finish(self, opt: argparse.Namespace, parser: OptionParser) -> None:
         super().finish(opt, parser)
-        if opt.epoch not in ("latest", "best") and not opt.epoch.isdigit():
+        if opt.weights:
+            if "epoch" in opt.given:
+                raise UserError(f"--epoch {opt.epoch} and --weights {opt.weights} both name weights: give one of them")
+            if not Path(opt.weights).is_file():
+                raise UserError(f"--weights {opt.weights}: no such file")
+            opt.epoch = Path(opt.weights).stem
+        elif opt.epoch not in ("latest", "best") and not opt.epoch.isdigit():
             raise UserError(f"--epoch '{opt.epoch}' is no snapshot: give latest, best or an epoch's number")
         check_scoring_options(opt)
         if opt.load_size and opt.preprocess == "none":

@@ -26,6 +26,21 @@ class TrainOptions(BaseOptions):
 
     def add_options(self, parser: OptionParser) -> None:
         super().add_options(parser)
+        images = parser.group("data")
+        images.add_argument(
+            "--more_dataroots",
+            nargs="+",
+            default=[],
+            metavar="FOLDER",
+            help="further data sets to train on together with --dataroot, their layouts recognised",
+        )
+        images.add_argument(
+            "--samples_per_pair",
+            type=whole_number(1, 65536),
+            default=1,
+            metavar="N",
+            help="times that an epoch takes each pair, each time with another random crop",
+        )
         training = parser.group("training")
         training.add_argument(
             "--continue_train",
@@ -211,6 +226,10 @@ class TrainOptions(BaseOptions):
         super().finish(opt, parser)
         if opt.continue_train and opt.overwrite:
             raise UserError("--continue_train and --overwrite contradict each other: give one of them")
+        opt.more_dataroots = [str(Path(folder).expanduser().absolute()) for folder in opt.more_dataroots]
+        for folder in opt.more_dataroots:
+            if not Path(folder).is_dir():
+                raise UserError(f"--more_dataroots {folder}: no such folder")
         if opt.val_dataroot is not None:
             opt.val_dataroot = str(Path(opt.val_dataroot).expanduser().absolute())
         if opt.val_metric != "auto":

@@ -28,7 +28,7 @@ def fuse_images(model, a: torch.Tensor, b: torch.Tensor, gray: torch.Tensor | No
             fused = _fuse_luma(model, a, b)
         else:
             fused = fuse_padded(model, a, b)
-    fused = fused.float().clamp(0, 1)
+        fused = model.postprocess(fused.float().clamp(0, 1))
     return torch.where(gray.view(-1, 1, 1, 1), color.luma(fused).expand_as(fused), fused)
 
 

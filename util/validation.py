@@ -22,12 +22,20 @@ def open_datasets(opt: argparse.Namespace) -> tuple:
         UserError: a data set is broken, the method needs a ground truth that is not there, or no metric fits.
     """
     dataset = data.create_dataset(opt, augment=True)
+    if opt.more_dataroots:
+        asked = {**vars(opt), "dataset_mode": "auto", "dir_A": None, "dir_B": None, "dir_GT": None}
+        more = [
+            data.create_dataset(argparse.Namespace(**asked), dataroot=folder, augment=True)
+            for folder in opt.more_dataroots
+        ]
+        dataset = data.JoinedDataset([dataset, *more])
     model = models.find_model(opt.model)
     if model.needs_gt and not dataset.has_gt:
         raise UserError(
             f"--model {opt.model} learns from a ground truth, and {opt.dataroot or opt.dir_A} has none: use strips "
             "[A|B|GT], a GT folder or --dir_GT"
         )
+    model.check_dataset(dataset, opt)
     for index, pair in enumerate(dataset.pairs):
         width, height = dataset.output_size(index)
         model.check_training_size(width, height, f"the pair {pair.name} of {width}x{height}", opt)
@@ -90,7 +98,8 @@ class Validator:
             score = self._validate(model, progress, visualizer)
         if model.schedule.follows_scores:
             if self.dataset is None:
-                model.schedule.end_epoch(sum(model.get_current_losses().values()))
+                losses = model.get_current_losses()
+                model.schedule.end_epoch(sum(losses[name] for name in model.loss_names))
             elif score is not None:
                 model.schedule.end_epoch(self.metric.loss(score))
 

@@ -12,7 +12,7 @@ def make_options(**changes) -> argparse.Namespace:
         "dataroot": None, "dataset_mode": "auto", "phase": "test", "dir_A": None, "dir_B": None, "dir_GT": None,
         "skip_bad": False, "check": "auto", "num_threads": 0, "batch_size": 1, "max_dataset_size": math.inf,
         "serial_batches": False, "preprocess": "none", "load_size": 0, "crop_size": 256, "no_flip": False,
-        "flip_vertical": False, "rotate": "none", "panels": 0, "seed": 0,
+        "flip_vertical": False, "rotate": "none", "panels": 0, "seed": 0, "samples_per_pair": 1,
     }  # fmt: skip
     assert changes.keys() <= known.keys()
     return argparse.Namespace(**{**known, **changes})

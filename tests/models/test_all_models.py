@@ -37,14 +37,17 @@ def test_it_trains(name, make_model, make_batch):
     if not can_be_trained(name):
         pytest.skip(f"{name} learns nothing")
     model, batch = make_model(name), make_batch()
-    before = {key: value.clone() for key, value in model.net_G.state_dict().items()}
-    for _ in range(2):
-        assert model.train_on(batch)
+    trained = model.networks[model.inference_networks[0]]
+    before = {key: value.clone() for key, value in trained.state_dict().items()}
+    model.prelude = model.count_prelude(1)
+    moved = [model.train_on(batch) for _ in range(model.prelude + 2)]
+    assert all(moved[model.prelude :]) and (not model.prelude or moved[model.prelude - 1])
     losses, visuals = model.get_current_losses(), model.get_current_visuals()
-    assert set(losses) == set(model.loss_names) and all(math.isfinite(value) for value in losses.values())
+    assert set(losses) == {*model.loss_names, *model.logged_names}
+    assert all(math.isfinite(value) for value in losses.values())
     assert {"A", "B", "fused"} <= set(visuals)
     assert all(image.shape[-2:] == (32, 32) and 0 <= image.min() and image.max() <= 1 for image in visuals.values())
-    assert any(not torch.equal(before[key], value) for key, value in model.net_G.state_dict().items())
+    assert any(not torch.equal(before[key], value) for key, value in trained.state_dict().items())
 
 
 def test_it_goes_on_from_its_state_as_if_never_stopped(name, make_model, make_batch):
@@ -52,8 +55,11 @@ def test_it_goes_on_from_its_state_as_if_never_stopped(name, make_model, make_ba
         pytest.skip(f"{name} learns nothing")
     batch, losses = make_batch(), []
     whole, stopped = make_model(name), make_model(name)
-    whole.train_on(batch)
+    whole.prelude = stopped.prelude = whole.count_prelude(1)
+    while not whole.train_on(batch):
+        pass
     stopped.load_state_dict(copy.deepcopy(whole.state_dict()), "a state of this test")
+    stopped.start_epoch(1, whole.batches_seen)
     for model in (whole, stopped):
         torch.manual_seed(5)
         model.train_on(batch)
