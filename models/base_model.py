@@ -308,7 +308,7 @@ class BaseModel:
         """
         for name in self.explain_networks:
             if not self.weights_path(prefix, name).is_file():
-                del self.networks[name]
+                self.networks.pop(name, None)
         for name in self.networks:
             path = self.weights_path(prefix, name)
             self._load_networks({name: self.networks[name]}, {name: self._read_weights(path)}, str(path))
@@ -321,7 +321,7 @@ class BaseModel:
         """
         states = self.translate_weights(self._read_weights(path), self.opt)
         for name in set(self.explain_networks) - set(states):
-            del self.networks[name]
+            self.networks.pop(name, None)
         self._load_networks(self.networks, states, str(path))
 
     def weights_path(self, prefix: str | int, name: str) -> Path:

@@ -5,6 +5,7 @@ Bai et al., ReFusion, IJCV 2024. torch is loaded with this module: import it whe
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -67,7 +68,10 @@ def find_meta_gradient(
     direction = torch.autograd.grad(outer_loss, list(step.weights.values()))
     theta = {name: weight.detach() for name, weight in network.named_parameters()}
     tangent = dict(zip(step.weights, direction, strict=True))
-    output, along = jvp(lambda weights: functional_call(network, weights, inputs), (theta,), (tangent,))
+    with warnings.catch_warnings():
+        # torch 2.15 loads its forward-mode formula of layer norm in a way that it warns of itself.
+        warnings.filterwarnings("ignore", message=".*torch.jit.script.*", category=FutureWarning)
+        output, along = jvp(lambda weights: functional_call(network, weights, inputs), (theta,), (tangent,))
     _, slope = jvp(learned_loss, (output.detach(),), (along.detach(),))
     return [-step.rate * gradient for gradient in torch.autograd.grad(slope, wanted)]
 
