@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from util.allocator import keep_freed_memory
 from util.errors import UserError
 from util.logger import fail
 
@@ -26,6 +27,7 @@ def run_script(main: Callable[[], int | None]) -> None:
     Ctrl-C and SIGTERM unwind ``main`` and end in a sentence as well, unless it has handlers of its own.
     Any other exception is a bug of ours and keeps its traceback.
     """
+    keep_freed_memory()
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         status = main() or 0
