@@ -35,6 +35,7 @@ class BaseOptions:
 
     is_train = False
     description = ""
+    usage = "--dataroot FOLDER --name NAME"
 
     def parse(self, argv: list[str] | None = None) -> argparse.Namespace:
         """Return the resolved options of ``argv`` (by default the process's own).
@@ -44,7 +45,7 @@ class BaseOptions:
             SystemExit: after ``--help``, ``--list`` and ``--print_options``, with status 0.
         """
         argv = sys.argv[1:] if argv is None else argv
-        parser = OptionParser(usage="%(prog)s --dataroot FOLDER --name NAME [options]", description=self.description)
+        parser = OptionParser(usage=f"%(prog)s {self.usage} [options]", description=self.description)
         self.add_options(parser)
         first, _ = parser.parse_known_args(argv)
         given = parser.explicit(argv)
@@ -92,6 +93,15 @@ class BaseOptions:
 
     def add_options(self, parser: OptionParser) -> None:
         """Declare the options of every command."""
+        self.add_run_options(parser)
+        add_data_options(parser, self.is_train)
+        add_loading_options(parser)
+        add_shape_options(parser, self.is_train)
+        self.add_model_options(parser)
+
+    @staticmethod
+    def add_run_options(parser: OptionParser) -> None:
+        """Declare where a run is kept and how it is computed."""
         run = parser.group("run")
         add_asking_options(run)
         run.add_argument(
@@ -127,10 +137,9 @@ class BaseOptions:
         )
         run.add_argument("--channels_last", action="store_true", help="keep images in channels-last memory order")
 
-        add_data_options(parser, self.is_train)
-        add_loading_options(parser)
-        add_shape_options(parser, self.is_train)
-
+    @staticmethod
+    def add_model_options(parser: OptionParser) -> None:
+        """Declare what describes the networks; the method adds its own."""
         model = parser.group("model")
         model.add_argument("--model", type=str.lower, default="r2gan", metavar="NAME", help="method (--list models)")
         model.add_argument(
@@ -186,6 +195,13 @@ class BaseOptions:
             "a gray image); luma: it fuses the luminance, and the chroma of the sources is merged and put back",
         )
 
+    @staticmethod
+    def find_run(opt: argparse.Namespace) -> None:
+        """Check the run's name and set ``opt.run_dir``, its folder."""
+        check_folder_name("--name", opt.name)
+        opt.checkpoints_dir = str(Path(opt.checkpoints_dir).expanduser().absolute())
+        opt.run_dir = str(Path(opt.checkpoints_dir) / opt.name)
+
     def finish(self, opt: argparse.Namespace, parser: OptionParser) -> None:
         """Check what no single option can, and fill in what follows from others."""
         if opt.suffix:
@@ -193,9 +209,7 @@ class BaseOptions:
                 opt.name = f"{opt.name}_{opt.suffix.format(**vars(opt))}"
             except (KeyError, IndexError, ValueError) as error:
                 raise UserError(f"--suffix '{opt.suffix}' has a field that is no option: {error}") from None
-        check_folder_name("--name", opt.name)
-        opt.checkpoints_dir = str(Path(opt.checkpoints_dir).expanduser().absolute())
-        opt.run_dir = str(Path(opt.checkpoints_dir) / opt.name)
+        self.find_run(opt)
         check_data_options(opt)
         if (
             opt.preprocess in ("resize", "resize_and_crop", "scale_width", "scale_width_and_crop")

@@ -14,6 +14,7 @@ import torch
 from commands import REPOSITORY, SMALL, losses, run, start, torchrun
 
 TRAIN, TEST = str(REPOSITORY / "train.py"), str(REPOSITORY / "test.py")
+R2GAN = ["--ngf", "4", "--ndf", "4", "--n_blocks", "1", "--no_dropout", "--crop_size", "32", "--load_size", "32"]
 GRADIENTS = str(REPOSITORY / "tests" / "workers" / "gradients.py")
 
 
@@ -47,8 +48,9 @@ def trained(strips, tmp_path_factory) -> Path:
 # Without any norm the first step of Adam divides by gradients near zero: rounding in float32 then reaches G through D.
 @pytest.mark.parametrize(("norm", "dtype"), [("instance", "float32"), ("none", "float64")])
 def test_half_a_batch_each_gives_the_gradients_of_the_whole(tmp_path, norm, dtype):
-    run(GRADIENTS, tmp_path / "one", norm, dtype)
-    torchrun(2, GRADIENTS, tmp_path / "two", norm, dtype)
+    words = [dtype, *R2GAN, "--norm", norm]
+    run(GRADIENTS, tmp_path / "one", *words)
+    torchrun(2, GRADIENTS, tmp_path / "two", *words)
     one = torch.load(tmp_path / "one.0")
     for rank in (0, 1):
         two = torch.load(tmp_path / f"two.{rank}")
@@ -57,6 +59,18 @@ def test_half_a_batch_each_gives_the_gradients_of_the_whole(tmp_path, norm, dtyp
             assert one[name].abs().max() > 1e-3  # there is something to compare
             difference = (one[name] - two[name]).norm() / one[name].norm()
             assert difference <= 1e-6, f"optimizer {name} on rank {rank}: {difference:.1e}"
+
+
+def test_half_a_batch_each_gives_refusion_the_same_gradients(tmp_path):
+    """F and R: those of the whole batch. P: the mean of what each process's own virtual step says, on both."""
+    words = ["float32", "--model", "refusion", "--crop_size", "32", "--meta_accumulation", "1"]
+    run(GRADIENTS, tmp_path / "one", *words)
+    torchrun(2, GRADIENTS, tmp_path / "two", *words)
+    one, first, second = (torch.load(tmp_path / name) for name in ("one.0", "two.0", "two.1"))
+    for name in "FR":
+        assert (one[name] - first[name]).norm() <= 1e-5 * one[name].norm(), name
+        assert torch.equal(first[name], second[name])
+    assert first["P"].abs().max() > 0 and torch.equal(first["P"], second["P"])
 
 
 def test_rank_zero_alone_writes_the_log(trained, strips):

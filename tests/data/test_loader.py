@@ -97,6 +97,50 @@ def test_ranks_share_one_permutation_in_equal_parts(length, ranks):
     assert list(samplers[0]) == drawn[0][1:] and len(samplers[0]) == len(drawn[0]) - 1
 
 
+@pytest.mark.parametrize(("repeats", "prelude", "ranks"), [(3, 0, 1), (1, 6, 1), (2, 5, 2), (1, 30, 2)])
+def test_a_prelude_comes_before_the_pass_and_repeats_are_new_samples(repeats, prelude, ranks):
+    length = 11
+    samplers = [TrainSampler(length, 3, rank=rank, world_size=ranks, repeats=repeats) for rank in range(ranks)]
+    for sampler in samplers:
+        sampler.prelude = prelude
+    drawn = [list(sampler) for sampler in samplers]
+    assert {len(part) for part in drawn} == {len(sampler) for sampler in samplers}
+    first = [key for part in drawn for key in part[:prelude]]
+    rest = [key for part in drawn for key in part[prelude:]]
+    assert len(set(rest)) == length * repeats and not set(first) & set(rest)  # each with an augmentation of its own
+    assert sorted(index for _, index in set(rest)) == sorted([*range(length)] * repeats)
+    assert len(set(first)) == min(prelude * ranks, length * repeats)
+    samplers[0].set_position(1, consumed=prelude + 2)
+    assert list(samplers[0]) == drawn[0][prelude + 2 :]
+    samplers[0].set_position(2)
+    assert [index for _, index in samplers[0]] != [index for _, index in drawn[0]]
+
+
+def test_every_sample_of_a_pair_is_cut_anew(textured):
+    batches = run(train_loader(textured, samples_per_pair=2, batch_size=1), 1)
+    by_name: dict[str, list[torch.Tensor]] = {}
+    for batch in batches:
+        by_name.setdefault(batch["name"][0], []).append(batch["A"])
+    assert len(by_name) == 11 and all(len(crops) == 2 for crops in by_name.values())
+    assert sum(torch.equal(*crops) for crops in by_name.values()) <= 1
+
+
+def test_data_sets_are_joined(textured, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    two_folders("A", "B", same("x", "y", "z"))(other / "train")
+    opt = make_options(dataroot=str(textured), **TRAINING)
+    parts = [data.create_dataset(opt, dataroot=root, augment=True) for root in (textured, other)]
+    joined = data.JoinedDataset(parts)
+    assert len(joined) == 14 and not joined.has_gt  # the second has none
+    for index in (0, 10, 11, 13):
+        part, place = (parts[0], index) if index < 11 else (parts[1], index - 11)
+        sample = joined[(2, index)]
+        assert sample["name"] == part.pairs[place].name == joined.pairs[index].name
+        assert torch.equal(sample["B"], part[(2, place)]["B"]) and "GT" not in sample
+        assert joined.output_size(index) == (16, 16)
+    assert len(list(data.create_loader(joined, opt, train=True))) == 5
+
+
 @pytest.mark.parametrize("ranks", [1, 2, 3, 40])
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_each_test_image_once_over_all_ranks(tmp_path, ranks, batch_size):

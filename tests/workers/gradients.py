@@ -1,6 +1,6 @@
-"""Writes the gradients of one update of R2GAN: run alone, or by torchrun with a share of the batch on each process.
+"""Writes the gradients of one update of each network: run alone, or by torchrun with a share of the batch on each.
 
-python gradients.py OUT.pt NORM DTYPE     (every process writes OUT.pt.RANK)
+python gradients.py OUT.pt DTYPE --model NAME ...     (every process writes OUT.pt.RANK)
 """
 
 from __future__ import annotations
@@ -19,36 +19,20 @@ from util.launch import run_script
 
 
 def main() -> None:
-    out, norm, dtype = sys.argv[1:]
+    out, dtype, *words = sys.argv[1:]
     torch.set_default_dtype(getattr(torch, dtype))
     # Weights are drawn before the group is joined and differ on purpose: joining must make them equal.
-    opt = TrainOptions().parse(
-        [
-            "--dataroot",
-            ".",
-            "--gpu_ids",
-            "-1",
-            "--ngf",
-            "4",
-            "--ndf",
-            "4",
-            "--n_blocks",
-            "1",
-            "--norm",
-            norm,
-            "--no_dropout",
-            "--crop_size",
-            "32",
-            "--load_size",
-            "32",
-        ]
-    )
+    opt = TrainOptions().parse(["--dataroot", ".", "--gpu_ids", "-1", *words])
     distributed.launched()
     distributed.start(opt)
     torch.manual_seed(distributed.rank())
     model = models.create_model(opt)
     gradients = record_gradients(model)
     model.train_on(share(make_batch()))
+    model.prelude = model.count_prelude(1)
+    model.start_epoch(1)
+    for _ in range(model.prelude):  # networks that learn in a phase of their own
+        model.train_on(share(make_batch()))
     torch.save(gradients, f"{out}.{distributed.rank()}")
     distributed.finish()
 
