@@ -14,6 +14,7 @@ KNOWN = {
     "options": {"data", "models", "metrics", "util"},
     "models": {"util", "options.types"},
     "data": {"util"},
+    "downstream": {"data", "options", "util"},
     "metrics": {"util"},
     "util": set(),
 }
