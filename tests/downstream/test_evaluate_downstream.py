@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import shutil
@@ -16,8 +17,12 @@ import tiny
 import torch
 from commands import REPOSITORY, call, environment, run, torchrun
 
-from downstream.loops import rate_factor
+from data.fused_folders import FusedFolder
+from downstream.labels import Labels
+from downstream.loops import rate_factor, score_network
 from downstream.networks import build_network, save_weights
+from downstream.tasks import Segmentation
+from util.errors import UserError
 
 SCRIPT = "scripts/evaluate_downstream.py"
 HERE = ["--num_threads", "0", "--gpu_ids", "-1"]
@@ -163,6 +168,18 @@ def test_lists_and_missing_pictures(world, segmenters, script, tmp_path):
     _, errors = script(*words, "--list", tmp_path / "list.txt")
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["scenes"] == ["103", "110"]
     assert "have no labels" not in errors  # what the list leaves out is no stranger
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_file_that_turns_bad_on_the_way_is_told_without_a_traceback(world, tmp_path, workers):
+    scenes = Segmentation().read_labels(world / "test" / "maps").scenes[:2]
+    tiny.write(tmp_path / "100.png", np.zeros((96, 96), np.uint8))
+    (tmp_path / "101.png").write_bytes(b"letters")
+    pictures = FusedFolder("m", tmp_path, {name: tmp_path / f"{name}.png" for name in ("100", "101")})
+    opt = argparse.Namespace(device="cpu", num_threads=workers, batch_size=1, seed=0)
+    labels = Labels(tmp_path, scenes, tuple("abc"))
+    with pytest.raises(UserError, match=r"^\S*101\.png could not be decoded"):
+        score_network(build_network("fcn_small", 3), pictures, labels, tuple("abc"), Segmentation(), opt)
 
 
 def test_rate_rises_then_falls():
