@@ -74,8 +74,8 @@ def write_strips(folder: Path) -> None:
 def measure(options: argparse.Namespace, dataroot: str) -> None:
     opt = argparse.Namespace(
         dataroot=dataroot, dataset_mode=options.dataset_mode, phase=options.phase, dir_A=None, dir_B=None, dir_GT=None,
-        skip_bad=True, check="quick", panels=0, max_dataset_size=math.inf, serial_batches=False, samples_per_pair=1, seed=0,
-        batch_size=options.batch_size, preprocess="crop", load_size=0, crop_size=options.crop_size,
+        skip_bad=True, check="quick", panels=0, max_dataset_size=math.inf, serial_batches=False, seed=0,
+        samples_per_pair=1, batch_size=options.batch_size, preprocess="crop", load_size=0, crop_size=options.crop_size,
         no_flip=False, flip_vertical=True, rotate="quarter",
     )  # fmt: skip
     dataset = data.create_dataset(opt, augment=True)
