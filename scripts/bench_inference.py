@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+"""Measure how fast methods fuse and how much memory they take, next to the original's order of work.
+
+    python scripts/bench_inference.py                                  # all methods that have an original, 640x480
+    python scripts/bench_inference.py --model refusion --variants plain channels_last+compile+bf16 --repeat 9
+    python scripts/bench_inference.py --memory 640x480 1280x960 --json inference.json
+
+What is timed is the network part of test.py: the method's own fuse() on one pair, colour left out. The original is a
+transcription of the order of work of the authors' code (scripts/originals) on the same weights, with the C library's
+allocator as it is. The two run in processes of their own and take turns, and a ratio is the median over the rounds: the
+load of the machine cancels out. First runs do not count. "difference" is the largest absolute one from the original in
+float32; above 1e-4 in a variant of float32 the exit status is 1. A variant joins words by "+": channels_last, compile
+and bf16 (the flags of test.py) and system_malloc (our allocator left out), or is "plain". With --memory each row has
+the peak memory of a fresh process that fuses one pair of that size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import models
+from options.option_parser import OptionParser
+from options.test_options import TestOptions
+from options.types import whole_number
+from util.benchmark import (
+    SYSTEM_MALLOC,
+    Contestant,
+    Turn,
+    describe_machine,
+    flags_of,
+    format_table,
+    median_ratio,
+    read_load,
+    take_turns,
+    variant,
+    width_and_height,
+)
+from util.errors import RunError, UserError, unknown_name
+from util.files import atomic_write
+from util.inference import fuse_padded
+from util.jobs import count_cores
+from util.launch import run_script
+from util.lazy import torch
+from util.logger import log
+
+ORIGINALS = sorted(path.stem for path in (Path(__file__).parent / "originals").glob("*.py") if path.stem[0] != "_")
+VARIANTS = ("plain", "channels_last", "channels_last+compile", "bf16", "channels_last+compile+bf16")
+TOLERANCE = 1e-4  # of float32
+SIZE_MULTIPLE = 8  # sides that every original takes
+
+
+def main() -> None:
+    """Print a table with a row for each method's original and for each of its variants."""
+    opt = parse()
+    for name in opt.model:
+        models.find_model(name)
+        if name not in ORIGINALS:
+            raise UserError(unknown_name("original", name, ORIGINALS, "scripts/originals"))
+    for width, height in (opt.size, *opt.memory):
+        if width % SIZE_MULTIPLE or height % SIZE_MULTIPLE:
+            raise UserError(f"{width}x{height}: the originals take sides that are multiples of {SIZE_MULTIPLE} alone")
+    width, height = opt.size
+    log(f"Network part of one {width}x{height} pair, median of {opt.repeat}; {describe_machine(opt.threads)}\n")
+    rows = [row for name in opt.model for row in measure_method(name, opt)]
+    log(format_rows(rows, opt))
+    log(f"\nLoad at the end: {read_load()}")
+    if opt.json:
+        atomic_write(opt.json, json.dumps({"machine": describe_machine(opt.threads), "rows": rows}, indent=1) + "\n")
+    for row in rows:
+        if find_precision(row["variant"]) == "float32" and row["difference"] > TOLERANCE:
+            raise RunError(
+                f"{row['model']}, {row['variant']}: the result differs from the original's by {row['difference']:.1e}, "
+                f"more than {TOLERANCE:g}"
+            )
+
+
+def parse():
+    parser = OptionParser(description=__doc__, prog="bench_inference.py")
+    group = parser.group("run")
+    group.add_argument("-h", "--help", action="help", help="show this and stop")
+    group.add_argument("--model", nargs="+", type=str.lower, default=ORIGINALS, metavar="NAME", help="methods")
+    group.add_argument("--variants", nargs="+", type=variant, default=VARIANTS, metavar="WORDS", help="rows of each")
+    group.add_argument("--size", type=width_and_height, default="640x480", metavar="WxH", help="of the pair, pixels")
+    group.add_argument("--threads", type=whole_number(1, 1024), default=count_cores(), help="of each process")
+    group.add_argument("--repeat", type=whole_number(1, 10000), default=5, metavar="N", help="rounds that count")
+    group.add_argument(
+        "--memory", nargs="*", type=width_and_height, default=[], metavar="WxH", help="sizes to measure memory on"
+    )
+    group.add_argument("--json", metavar="FILE", help="write the figures there, too")
+    return parser.parse_strictly(sys.argv[1:])
+
+
+def measure_method(name: str, opt) -> list[dict]:
+    """Return the rows of one method: its original in every precision that its variants have, then the variants."""
+    precisions = list(dict.fromkeys(["float32", *map(find_precision, opt.variants)]))
+    turns: dict[str, list[Turn]] = {precision: [] for precision in precisions}
+    rows = []
+    with contextlib.ExitStack() as stack:
+        originals = {
+            precision: stack.enter_context(enter(name, f"original {precision}", opt.size, opt))
+            for precision in precisions
+        }
+        for original in originals.values():
+            original.run()  # the first run, which does not count
+        for words in opt.variants:
+            precision = find_precision(words)
+            rivals = list(dict.fromkeys(["float32", precision]))
+            with enter(name, words, opt.size, opt) as ours:
+                first = ours.run()
+                *theirs, own = take_turns([*(originals[rival] for rival in rivals), ours], opt.repeat)
+                row = summarise(name, words, own)
+                row["first_seconds"] = first.seconds
+                row["difference"] = compare(originals["float32"].result(), ours.result())
+            row["ratio"], row["ratio_same_precision"] = median_ratio(theirs[0], own), median_ratio(theirs[-1], own)
+            rows.append(row)
+            for rival, its_turns in zip(rivals, theirs, strict=True):
+                turns[rival] += its_turns
+        heads = [summarise(name, f"original {precision}", turns[precision]) for precision in precisions]
+        for head, original in zip(heads, originals.values(), strict=True):
+            head["difference"] = compare(originals["float32"].result(), original.result())
+    rows = [*heads, *rows]
+    for row in rows:
+        row["memory"] = {f"{size[0]}x{size[1]}": measure_memory(row, size, opt) for size in opt.memory}
+    return rows
+
+
+def find_precision(words: str) -> str:
+    """Return the precision of a variant: float32 or bf16."""
+    return "bf16" if "bf16" in words.split("+") else "float32"
+
+
+def enter(name: str, title: str, size: tuple[int, int], opt) -> Contestant:
+    """Start the process of one row: "original PRECISION" or a variant."""
+    kind, _, precision = title.partition(" ")
+    make, what = (make_original, precision) if kind == "original" else (make_ours, title)
+    keep_memory = make is make_ours and SYSTEM_MALLOC not in title.split("+")
+    return Contestant(f"{name}, {title}", make, (name, what, size, opt.threads), keep_memory=keep_memory)
+
+
+def make_ours(name: str, words: str, size: tuple[int, int], threads: int) -> Callable[[], np.ndarray]:
+    """Return a function that fuses as test.py does, in the process that calls it."""
+    model = make_model(name, flags_of(words), threads)
+    a, b = draw_pair(model.channels, size)
+    if model.opt.channels_last:
+        a, b = (image.contiguous(memory_format=torch.channels_last) for image in (a, b))
+
+    def fuse() -> np.ndarray:
+        with torch.inference_mode(), model.evaluating(), model.autocast():
+            return fuse_padded(model, a, b).float().numpy()
+
+    return fuse
+
+
+def make_original(name: str, precision: str, size: tuple[int, int], threads: int) -> Callable[[], np.ndarray]:
+    """Return a function that fuses in the order of the authors' code, in the process that calls it."""
+    model = make_model(name, (), threads)
+    state = {key: value.contiguous() for key, value in model.networks[model.inference_networks[0]].state_dict().items()}
+    original = find_original(name)
+    a, b = draw_pair(model.channels, size)
+
+    def fuse() -> np.ndarray:
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
+            return original.fuse(state, a, b).float().numpy()
+
+    return fuse
+
+
+def make_model(name: str, flags: Sequence[str], threads: int):
+    """Return the model that test.py makes of these flags, with weights that are drawn."""
+    torch.set_num_threads(threads)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "bench"
+        run.mkdir()
+        (run / "train_opt.json").write_text('{"format": 1, "name": "bench", "options": {}}', encoding="utf-8")
+        words = ["--name", "bench", "--checkpoints_dir", folder, "--dataroot", folder, "--gpu_ids", "-1", "--no_maps"]
+        opt = TestOptions().parse([*words, "--model", name, *find_original(name).FLAGS, *flags])
+    opt.device = "cpu"
+    model = models.create_model(opt)
+    draw_weights(model.networks[model.inference_networks[0]])
+    return model
+
+
+def draw_weights(network) -> None:
+    """Fill a network with weights that keep signals at their size, the same in every process."""
+    generator = torch.Generator().manual_seed(0)
+    for name, tensor in network.state_dict().items():
+        if not tensor.is_floating_point():
+            continue
+        noise = torch.empty(tensor.shape).uniform_(-1, 1, generator=generator)
+        if tensor.dim() > 1 and not name.endswith("temperature"):
+            noise *= (6 / tensor[0].numel()) ** 0.5 * 0.8
+        else:
+            is_shift = name.endswith(("bias", "running_mean"))
+            noise = 0.2 * noise if is_shift else 1 + 0.3 * noise
+        tensor.copy_(noise)
+
+
+def draw_pair(channels: int, size: tuple[int, int]) -> list:
+    """Return two sources (1, channels, height, width) in [0, 1]: noise on large shapes."""
+    generator = torch.Generator().manual_seed(1)
+    shape = (1, channels, size[1], size[0])
+    pair = []
+    for _ in range(2):
+        coarse = torch.rand((1, channels, 8, 8), generator=generator)
+        shapes = torch.nn.functional.interpolate(coarse, shape[2:], mode="bilinear")
+        pair.append(0.8 * shapes + 0.2 * torch.rand(shape, generator=generator))
+    return pair
+
+
+def find_original(name: str):
+    """Return the transcription of a method's original."""
+    return importlib.import_module(f"scripts.originals.{name}")
+
+
+def compare(theirs: np.ndarray, ours: np.ndarray) -> float:
+    """Return the largest absolute difference."""
+    return float(np.abs(theirs - ours).max())
+
+
+def summarise(name: str, title: str, turns: list[Turn]) -> dict:
+    """Return the start of a row."""
+    seconds, processor, faults = (statistics.median(column) for column in zip(*turns, strict=True))
+    return {"model": name, "variant": title, "seconds": seconds, "processor_seconds": processor, "page_faults": faults}
+
+
+def measure_memory(row: dict, size: tuple[int, int], opt) -> float:
+    """Return the peak memory, MiB, of a fresh process that fuses one pair."""
+    with enter(row["model"], row["variant"], size, opt) as contestant:
+        contestant.run()
+        return contestant.memory()[1]
+
+
+def format_rows(rows: list[dict], opt) -> str:
+    """Return the table as Markdown."""
+    sizes = [f"{width}x{height}" for width, height in opt.memory]
+    heads = ["method", "variant", "s", "CPU s", "page faults", "times as fast", "same precision", "first, s",
+             "difference", *(f"MiB at {size}" for size in sizes)]  # fmt: skip
+    lines = []
+    for row in rows:
+        ratio, same, first = (row.get(key) for key in ("ratio", "ratio_same_precision", "first_seconds"))
+        lines.append([
+            row["model"],
+            row["variant"].replace("+", " + "),
+            f"{row['seconds']:.3f}",
+            f"{row['processor_seconds']:.2f}",
+            f"{row['page_faults']:,.0f}",
+            f"{ratio:.2f}" if ratio else "",
+            f"{same:.2f}" if same else "",
+            f"{first:.1f}" if first else "",
+            f"{row['difference']:.1e}",
+            *(f"{row['memory'][size]:,.0f}" for size in sizes),
+        ])  # fmt: skip
+    return format_table(heads, lines)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,6 @@
+"""The methods in the order of work of their authors' code, as contestants for the benchmarks.
+
+Each module transcribes what that code computes, operation after operation, on our weights: ``fuse(state, a, b)`` takes
+the state of the network and what ``BaseModel.fuse`` takes, and returns the same. ``FLAGS`` are those with which our
+model gives that result. Written for this purpose from the layers and formulas; nothing of the authors' code is in it.
+"""

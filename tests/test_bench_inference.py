@@ -1,0 +1,125 @@
+"""The benchmark of fusing: the transcribed originals compute what the authors' networks and ours do, in their order."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from reference import fill_weights, read_fixture
+from torch.nn import functional
+
+from scripts import bench_inference
+from scripts.originals import ignet, refusion
+from util.errors import RunError
+
+SIZE = (48, 32)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def count_calls(monkeypatch):
+    """Return a function: the number of calls of ``torch.nn.functional.NAME`` during a call."""
+
+    def count(name: str, work) -> int:
+        calls, function = [], getattr(functional, name)
+        monkeypatch.setattr(functional, name, lambda *a, **k: (calls.append(1), function(*a, **k))[1])
+        work()
+        return len(calls)
+
+    return count
+
+
+def test_refusion_is_transcribed_right(shared):
+    description, arrays = read_fixture(shared / "parity", "refusion_formula")
+    sources = torch.from_numpy(arrays["in.x"])
+    with torch.no_grad():
+        fused = refusion.fuse(fill_weights(description["table"]), sources[:, :1], sources[:, 1:])
+    np.testing.assert_allclose(fused, arrays["out.raw"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", ["64x96", "40x56"])
+def test_ignet_is_transcribed_right(shared, size):
+    description, arrays = read_fixture(shared / "parity", "ignet_backbone")
+    ir, vis = (torch.from_numpy(arrays[f"in.{name}.{size}"]) for name in ("ir", "vis"))
+    with torch.no_grad():
+        fused = ignet.fuse(fill_weights(description["table"]), ir, vis[:, :1])
+    np.testing.assert_allclose(fused, arrays[f"out.y.{size}"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", bench_inference.ORIGINALS)
+def test_ours_and_the_original_give_one_result(name):
+    theirs = bench_inference.make_original(name, "float32", SIZE, threads=1)()
+    for words in ("plain", "channels_last"):
+        ours = bench_inference.make_ours(name, words, SIZE, threads=1)()
+        assert ours.shape == theirs.shape and ours.shape[2:] == SIZE[::-1]
+        assert bench_inference.compare(theirs, ours) <= bench_inference.TOLERANCE, words
+    assert theirs.std() > 0.01, "on a flat picture everything agrees"
+
+
+@pytest.mark.parametrize(("name", "fixture", "kinds", "functions"), [
+    ("refusion", "refusion_formula", ["Conv2d"], ["conv2d"]),
+    ("ignet", "ignet_backbone", ["Conv2d", "MaxPool2d", "AvgPool2d"], ["conv2d", "max_pool2d", "avg_pool2d"]),
+    ("r2gan", "r2gan_generator_batch", ["ConvTranspose2d", "ReflectionPad2d"], ["conv_transpose2d", "pad"]),
+])  # fmt: skip
+def test_every_layer_runs_as_often_as_the_authors_code_runs_it(name, fixture, kinds, functions, count_calls, shared):
+    layers = [tap["type"] for tap in read_fixture(shared / "parity", fixture)[0]["taps"].values()]
+    fuse = bench_inference.make_original(name, "float32", SIZE, threads=1)
+    for kind, function in zip(kinds, functions, strict=True):
+        assert count_calls(function, fuse) == layers.count(kind) > 0, kind
+
+
+def test_rows_of_a_method(repository, tmp_path):
+    command = ["--model", "refusion", "--size", "32x24", "--memory", "32x24", "--repeat", "1", "--threads", "1",
+               "--variants", "system_malloc", "--json", str(tmp_path / "rows.json")]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, repository / "scripts/bench_inference.py", *command], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    first, *lines = done.stdout.splitlines()
+    assert "32x24" in first and "torch" in first and "load" in first and "Load at the end" in lines[-1]
+    assert [line.split(" | ")[:2] for line in lines if line.startswith("| refusion")] == [
+        ["| refusion", "original float32"], ["| refusion", "system_malloc"]
+    ]
+    original, ours = json.loads((tmp_path / "rows.json").read_text())["rows"]
+    assert 0 < ours["difference"] <= 1e-4 and original["difference"] == 0
+    assert ours["ratio"] > 0 and ours["seconds"] > 0 and ours["first_seconds"] > 0
+    assert 100 < ours["memory"]["32x24"] < 4000 and 100 < original["memory"]["32x24"] < 4000
+
+
+def test_a_result_that_differs_fails(monkeypatch, capsys):
+    row = {"model": "ignet", "variant": "plain", "seconds": 1.0, "processor_seconds": 1.0, "page_faults": 0,
+           "memory": {}}  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["bench_inference.py", "--model", "ignet"])
+    monkeypatch.setattr(bench_inference, "measure_method", lambda name, opt: [{**row, "difference": 9e-5}])
+    bench_inference.main()
+    monkeypatch.setattr(bench_inference, "measure_method", lambda name, opt: [{**row, "difference": 2e-4}])
+    with pytest.raises(RunError, match="ignet, plain: the result differs from the original's by 2.0e-04"):
+        bench_inference.main()
+    monkeypatch.setattr(
+        bench_inference, "measure_method", lambda name, opt: [{**row, "variant": "bf16", "difference": 2e-2}]
+    )
+    bench_inference.main()
+    assert "ignet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), [
+    (["--size", "50x40"], "50x40: the originals take sides that are multiples of 8 alone"),
+    (["--model", "refusoin"], "the nearest is 'refusion'"),
+    (["--model", "pix2pix"], "no original is called 'pix2pix'"),
+    (["--variants", "compiled"], "'compiled' is not one of plain, channels_last, compile"),
+])  # fmt: skip
+def test_wrong_wishes_are_told_in_a_sentence(arguments, sentence, repository):
+    done = subprocess.run(
+        [sys.executable, repository / "scripts/bench_inference.py", *arguments], capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr and sentence in done.stderr
