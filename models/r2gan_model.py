@@ -100,6 +100,23 @@ class R2GANModel(BaseModel):
                 "with such a --crop_size"
             )
 
+    @staticmethod
+    def translate_weights(weights: dict, opt: argparse.Namespace) -> dict[str, dict]:
+        """Return the generator of a ``latest_net_G.pth`` that the authors' code has trained.
+
+        Raises:
+            UserError: a name in it is none of theirs.
+        """
+        from models.networks.r2gan import translate_official_state
+
+        try:
+            return {"G": translate_official_state(weights, tie_decoders=not opt.untied_decoders)}
+        except KeyError as error:
+            raise UserError(
+                f"--weights {opt.weights} holds {error}, which is no name in the R2GAN authors' generator; a run of "
+                "yours is named by --name, without --weights"
+            ) from None
+
     def __init__(self, opt: argparse.Namespace):
         super().__init__(opt)
         self.color_mode = opt.color

@@ -300,10 +300,10 @@ TABLE = {  # id: (script, arguments, what the sentence must say)
         fuse("x", "--model", "refusion", "--weights", "{root}/runs/good/latest_net_G.pth"),
         ["latest_net_G.pth", "refusion"],
     ),
-    "method without published weights": (
+    "own weights as published ones": (
         TEST,
         fuse("x", "--model", "r2gan", "--weights", "{root}/runs/good/latest_net_G.pth"),
-        ["--weights", "r2gan"],
+        ["--weights", "latest_net_G.pth", "authors", "--name"],
     ),
     "weights of another network": (TEST, fuse("foreign"), ["latest_net_G.pth", "no tensor"]),
     "weights are gone": (TEST, fuse("no_weights"), ["latest_net_G.pth"]),

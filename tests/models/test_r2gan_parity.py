@@ -52,6 +52,17 @@ def test_generator(parity, norm, tie_decoders):
             assert_close(output.rec_b, arrays[f"out.recC.{size}"])
 
 
+def test_their_file_is_taken_by_weights(parity, make_model, tmp_path):
+    fixture, arrays = read_fixture(parity, "r2gan_generator_batch")
+    state = fill_weights(fixture["table"])
+    state |= {alias: state[original] for alias, original in fixture["alias"].items()}
+    torch.save(state, tmp_path / "latest_net_G.pth")
+    model = make_model("r2gan", "--norm", "batch", is_train=False)
+    model.load_published(tmp_path / "latest_net_G.pth")
+    fused = model.fuse(*(torch.from_numpy(arrays[f"in.{key}.64x64"]) / 2 + 0.5 for key in "AC"))
+    assert_close(2 * fused - 1, arrays["out.fused.64x64"])
+
+
 @pytest.mark.parametrize("norm", ["batch", "instance"])
 @pytest.mark.parametrize("name, fixture_name", [("pixel", "pixel"), ("basic", "nlayer"), ("n_layers", "nlayer")])
 def test_discriminator(parity, name, fixture_name, norm):
