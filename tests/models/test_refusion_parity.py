@@ -10,6 +10,7 @@ from torch.func import functional_call, jvp
 
 from models import networks
 from models.losses import sobel_magnitude
+from models.networks import channel_attention
 from models.networks.refusion import (
     FusionModule,
     LossProposalModule,
@@ -50,10 +51,50 @@ def randomise(network: nn.Module, seed: int = 0) -> nn.Module:
     return network
 
 
+@pytest.fixture
+def short_strips(monkeypatch):
+    """Let small pictures be fused in several strips of rows, as large ones are."""
+    monkeypatch.setattr(channel_attention, "_PIXELS_PER_STRIP", {"cpu": 1})
+    monkeypatch.setattr(channel_attention, "_ROWS_PER_STRIP", 5)
+
+
 def test_forward_is_the_authors(official):
     (a, b), network, expected = official
     with torch.no_grad():
         np.testing.assert_allclose(network(a, b).numpy(), expected, rtol=0, atol=TOLERANCE)
+
+
+def test_fusing_in_strips_is_the_authors(official, short_strips):
+    (a, b), network, expected = official
+    assert len(list(channel_attention.cut_strips(a))) > 10
+    with torch.inference_mode():
+        np.testing.assert_allclose(network.fuse(a, b).numpy(), expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("height, width", [(1, 1), (1, 9), (5, 1), (6, 7), (11, 4), (23, 16)])
+def test_fusing_in_strips_is_forward_at_any_size(height, width, short_strips):
+    """In float64, where a difference is a mistake and not rounding."""
+    torch.manual_seed(0)
+    network = randomise(FusionModule().double().eval())
+    a, b = torch.rand(2, 3, 1, height, width, dtype=torch.float64)
+    with torch.inference_mode():
+        fused = network.fuse(a, b)
+        assert fused.shape == a.shape
+        torch.testing.assert_close(fused, network(a, b), rtol=0, atol=1e-10)
+        for one, x, y in zip(fused, a, b, strict=True):
+            torch.testing.assert_close(network.fuse(x[None], y[None])[0], one, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_low_precision_stays_near(dtype, short_strips):
+    """Sums over this many pixels leave half precision's range: they are made in float32."""
+    torch.manual_seed(0)
+    network, (a, b) = FusionModule(dim=4, n_blocks=1, n_heads=2).eval(), torch.rand(2, 1, 1, 96, 128)
+    with torch.inference_mode():
+        expected = network(a, b)
+        with torch.autocast("cpu", dtype=dtype):
+            for run in (network, network.fuse):
+                assert (run(a, b).float() - expected).abs().max() < 0.01
 
 
 def test_published_sizes():
@@ -77,6 +118,13 @@ def test_both_sources_are_rebuilt():
     rebuilt = randomise(SourceReconstructionModule(**SMALL))(torch.rand(2, 1, 9, 12))
     assert rebuilt.shape == (2, 2, 9, 12) and rebuilt.min() > 0 and rebuilt.max() < 1
     assert not torch.allclose(rebuilt[:, 0], rebuilt[:, 1], atol=0.01)
+
+
+def test_black_pictures_have_a_gradient():
+    """Fresh layer norms give 0 for black: the length of such a query has no slope."""
+    network = FusionModule(**SMALL)
+    network(*torch.zeros(2, 1, 1, 6, 6)).sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
 
 
 @pytest.mark.parametrize("network_class", [FusionModule, LossProposalModule, SourceReconstructionModule])
