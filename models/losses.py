@@ -71,3 +71,35 @@ def sobel_magnitude(image: Tensor) -> Tensor:
     horizontal = rows[..., 2:] - rows[..., :-2]
     vertical = columns[..., 2:, :] - columns[..., :-2, :]
     return horizontal.abs() + vertical.abs()
+
+
+def ssim(x: Tensor, y: Tensor) -> Tensor:
+    """Return the structural similarity of two batches, 1 where they are equal; differentiable.
+
+    Wang et al. 2004, eq. 13: Gaussian windows of 11x11 with sigma 1.5 that lie inside the picture, K1 = 0.01,
+    K2 = 0.03, weighted and not sample covariances; the mean over all windows and images.
+
+    Args:
+        x, y: (N, C, H, W), 11 pixels or more a side, in a range of length 1 such as [0, 1].
+    """
+    x, y = x.float().flatten(0, 1), y.float().flatten(0, 1)
+    with torch.autocast(x.device.type, enabled=False):  # differences of squares: half precision would be noise
+        moments = _gaussian_mean(torch.cat([x, y, x * x, y * y, x * y]))
+    mean_x, mean_y, square_x, square_y, product = moments.chunk(5)
+    variances = square_x - mean_x**2 + square_y - mean_y**2
+    covariance = product - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    return (luminance * (2 * covariance + c2) / (variances + c2)).mean()
+
+
+def _gaussian_mean(planes: Tensor) -> Tensor:
+    """Filter (K, H, W) with a Gaussian of 11x11 taps and sigma 1.5, where it lies inside."""
+    offsets = torch.arange(-5, 6, device=planes.device, dtype=torch.float32)
+    window = torch.softmax(-(offsets**2) / (2 * 1.5**2), 0)
+    count = len(planes)
+    for shape in ((1, 1, 11, 1), (1, 1, 1, 11)):
+        # Planes as channels, each a group: six times as fast on a CPU as planes as images.
+        weight = window.view(shape).expand(count, -1, -1, -1)
+        planes = torch.nn.functional.conv2d(planes, weight, groups=count)
+    return planes

@@ -59,7 +59,7 @@ def fuse_loader(model, loader) -> Iterator[tuple[dict, torch.Tensor]]:
 def _fuse_luma(model, a, b):
     planes_a, planes_b = color.rgb_to_ycbcr(a), color.rgb_to_ycbcr(b)
     y = fuse_padded(model, *(planes[:, :1].expand(-1, model.channels, -1, -1) for planes in (planes_a, planes_b)))
-    y = y.float().mean(1, keepdim=True).clamp(0, 1)
+    y = y.float().mean(1, keepdim=True)  # not clamped before the colour is back, as in the originals
     chroma = color.merge_chroma(planes_a[:, 1:], planes_b[:, 1:])
     return color.ycbcr_to_rgb(torch.cat([y, chroma], 1))
 
