@@ -175,11 +175,8 @@ class IGNetModel(BaseModel):
         return self.net_G(a, b)
 
     def postprocess(self, fused: torch.Tensor) -> torch.Tensor:
-        """Stretch each finished picture to [0, 1], all channels together; one of a single value stays as it is."""
-        if self.opt.no_stretch:
-            return fused
-        low, high = fused.amin((1, 2, 3), keepdim=True), fused.amax((1, 2, 3), keepdim=True)
-        return torch.where(high > low, (fused - low) / (high - low), fused)
+        """Stretch each finished picture, unless ``--no_stretch``."""
+        return fused if self.opt.no_stretch else color.stretch(fused)
 
     def _measure(self, fused: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the weighted terms of the loss."""

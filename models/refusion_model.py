@@ -255,10 +255,7 @@ class ReFusionModel(BaseModel):
 
     def fuse(self, a, b):
         fused = self.net_F.fuse(a, b).float()
-        if self.opt.no_stretch:
-            return fused
-        low, high = fused.amin((1, 2, 3), keepdim=True), fused.amax((1, 2, 3), keepdim=True)
-        return torch.where(high > low, (fused - low) / (high - low).clamp_min(1e-12), fused)
+        return fused if self.opt.no_stretch else color.stretch(fused)
 
     def explain(self, a, b) -> dict:
         """Return what the learned loss asks of A: the share W of its intensity and V of its gradient (1 - them: B)."""

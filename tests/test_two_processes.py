@@ -68,9 +68,16 @@ def test_half_a_batch_each_gives_refusion_the_same_gradients(tmp_path):
     torchrun(2, GRADIENTS, tmp_path / "two", *words)
     one, first, second = (torch.load(tmp_path / name) for name in ("one.0", "two.0", "two.1"))
     for name in "FR":
-        assert (one[name] - first[name]).norm() <= 1e-5 * one[name].norm(), name
+        assert (one[name] - first[name]).norm() <= 1e-4 * one[name].norm(), name
         assert torch.equal(first[name], second[name])
     assert first["P"].abs().max() > 0 and torch.equal(first["P"], second["P"])
+
+
+def test_ignet_takes_the_same_step_on_both_processes(tmp_path):
+    """Batch statistics are each process's own, so its gradient is not that of the whole batch; the step is one."""
+    torchrun(2, GRADIENTS, tmp_path / "two", "float32", "--model", "ignet", "--crop_size", "32")
+    first, second = (torch.load(tmp_path / name)["G"] for name in ("two.0", "two.1"))
+    assert first.abs().max() > 0 and torch.equal(first, second)
 
 
 def test_rank_zero_alone_writes_the_log(trained, strips):

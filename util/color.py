@@ -49,3 +49,9 @@ def merge_chroma(chroma_a: torch.Tensor, chroma_b: torch.Tensor) -> torch.Tensor
     neutral = total < 1e-6
     merged = (chroma_a * weight_a + chroma_b * weight_b) / total.masked_fill(neutral, 1)
     return merged.masked_fill(neutral, 0.5)
+
+
+def stretch(image: torch.Tensor) -> torch.Tensor:
+    """Stretch each image of (N, C, H, W), its channels together, to [0, 1]; one of a single value stays as it is."""
+    low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
+    return torch.where(high > low, (image - low) / (high - low), image)
