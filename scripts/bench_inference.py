@@ -8,10 +8,12 @@
 What is timed is the network part of test.py: the method's own fuse() on one pair, colour left out. The original is a
 transcription of the order of work of the authors' code (scripts/originals) on the same weights, with the C library's
 allocator as it is. The two run in processes of their own and take turns, and a ratio is the median over the rounds: the
-load of the machine cancels out. First runs do not count. "difference" is the largest absolute one from the original in
-float32; above 1e-4 in a variant of float32 the exit status is 1. A variant joins words by "+": channels_last, compile
-and bf16 (the flags of test.py) and system_malloc (our allocator left out), or is "plain". With --memory each row has
-the peak memory of a fresh process that fuses one pair of that size.
+load of the machine cancels out. First runs do not count. "CPU s" is the processor's time of all threads, which a loaded
+machine changes less. "same precision" is the ratio to the original in the variant's precision, the others are to the
+one in float32. "difference" is the largest absolute one from that; above 1e-4 in a variant of float32 the exit status
+is 1. A variant joins words by "+": channels_last, compile and bf16 (the flags of test.py) and system_malloc (our
+allocator left out), or is "plain". With --memory each row has the peak memory of a fresh process that fuses one pair of
+that size.
 """
 
 from __future__ import annotations
@@ -123,6 +125,7 @@ def measure_method(name: str, opt) -> list[dict]:
                 row["first_seconds"] = first.seconds
                 row["difference"] = compare(originals["float32"].result(), ours.result())
             row["ratio"], row["ratio_same_precision"] = median_ratio(theirs[0], own), median_ratio(theirs[-1], own)
+            row["ratio_processor"] = median_ratio(theirs[0], own, "processor")
             rows.append(row)
             for rival, its_turns in zip(rivals, theirs, strict=True):
                 turns[rival] += its_turns
@@ -244,20 +247,19 @@ def measure_memory(row: dict, size: tuple[int, int], opt) -> float:
 def format_rows(rows: list[dict], opt) -> str:
     """Return the table as Markdown."""
     sizes = [f"{width}x{height}" for width, height in opt.memory]
-    heads = ["method", "variant", "s", "CPU s", "page faults", "times as fast", "same precision", "first, s",
-             "difference", *(f"MiB at {size}" for size in sizes)]  # fmt: skip
+    heads = ["method", "variant", "s", "CPU s", "page faults", "times as fast", "in CPU s", "same precision",
+             "first, s", "difference", *(f"MiB at {size}" for size in sizes)]  # fmt: skip
     lines = []
     for row in rows:
-        ratio, same, first = (row.get(key) for key in ("ratio", "ratio_same_precision", "first_seconds"))
+        ratios = (row.get(key) for key in ("ratio", "ratio_processor", "ratio_same_precision"))
         lines.append([
             row["model"],
             row["variant"].replace("+", " + "),
             f"{row['seconds']:.3f}",
             f"{row['processor_seconds']:.2f}",
             f"{row['page_faults']:,.0f}",
-            f"{ratio:.2f}" if ratio else "",
-            f"{same:.2f}" if same else "",
-            f"{first:.1f}" if first else "",
+            *(f"{ratio:.2f}" if ratio else "" for ratio in ratios),
+            f"{row['first_seconds']:.1f}" if "first_seconds" in row else "",
             f"{row['difference']:.1e}",
             *(f"{row['memory'][size]:,.0f}" for size in sizes),
         ])  # fmt: skip

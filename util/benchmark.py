@@ -100,9 +100,11 @@ def take_turns(contestants: Sequence[Contestant], rounds: int) -> list[list[Turn
     return [list(turns) for turns in zip(*rounds, strict=True)]
 
 
-def median_ratio(slow: Sequence[Turn], fast: Sequence[Turn]) -> float:
+def median_ratio(slow: Sequence[Turn], fast: Sequence[Turn], what: str = "seconds") -> float:
     """Return the median over the rounds of how many times as long the first took: the load of a round cancels out."""
-    return statistics.median(one.seconds / other.seconds for one, other in zip(slow, fast, strict=True))
+    return statistics.median(
+        getattr(one, what) / getattr(other, what) for one, other in zip(slow, fast, strict=True)
+    )
 
 
 def largest_memory() -> float:
