@@ -15,11 +15,9 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import os
 import statistics
 import sys
 import time
-from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -33,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from metrics import find_metric, score, select, to_gray8
 from options.option_parser import OptionParser
 from options.types import real_number, whole_number
+from util.benchmark import largest_memory, read_load, width_and_height
 from util.errors import RunError, UserError
 from util.image_io import read_image
 from util.jobs import choose_jobs, count_cores, map_jobs
@@ -71,14 +70,6 @@ def parse():
     return parser.parse_strictly(sys.argv[1:])
 
 
-def width_and_height(text: str) -> tuple[int, int]:
-    """Read 640x480."""
-    sides = text.lower().split("x")
-    if len(sides) != 2 or not all(side.isascii() and side.isdigit() and 0 < int(side) <= 100_000 for side in sides):
-        raise ArgumentTypeError(f"'{text}' is not a size in pixels such as 640x480")
-    return int(sides[0]), int(sides[1])
-
-
 def draw_pictures(width: int, height: int) -> dict[str, np.ndarray]:
     """Return two sources, their fusion and a ground truth, uint8 (height, width): waves of all lengths and noise."""
     pictures = {label: np.empty((height, width), np.uint8) for label in ("a", "b", "fused", "gt")}
@@ -103,7 +94,8 @@ def read_pictures(files: list[str]) -> dict[str, np.ndarray]:
 def report_times(names: list[str], pictures: dict[str, np.ndarray], opt) -> None:
     """Print the milliseconds of each metric and of all together, and the images/s of a batch."""
     height, width = pictures["fused"].shape
-    log(f"{width}x{height}, median of {opt.repeat}, torch {version('torch')}, {count_cores()} cores, load {load():.2f}")
+    cores = f"{count_cores()} cores, load {read_load()}"
+    log(f"{width}x{height}, median of {opt.repeat}, torch {version('torch')}, {cores}")
     column = max(map(len, ["all, together", *names]))
     total = 0.0
     for name in names:
@@ -115,7 +107,7 @@ def report_times(names: list[str], pictures: dict[str, np.ndarray], opt) -> None
     if opt.seconds:
         jobs = choose_jobs(opt.jobs, MANY)
         rate = time_batch(names, pictures, jobs, opt.seconds)
-        log(f"batch of {jobs} process{'es' if jobs > 1 else ''}: {rate:.2f} images/s (load now {load():.2f})")
+        log(f"batch of {jobs} process{'es' if jobs > 1 else ''}: {rate:.2f} images/s (load now {read_load()})")
 
 
 def time_score(names: list[str], pictures: dict[str, np.ndarray], repeat: int) -> float:
@@ -154,7 +146,7 @@ def report_memory(names: list[str], megapixels: float) -> None:
     """Print the largest memory of a process that scores one picture by one metric, and by all."""
     width = round(math.sqrt(megapixels * 1.5e6))
     height = max(1, round(megapixels * 1e6 / width))
-    log(f"{width}x{height}, one process each, torch {version('torch')}, load {load():.2f}; above what torch and "
+    log(f"{width}x{height}, one process each, torch {version('torch')}, load {read_load()}; above what torch and "
         "the 8-bit images take")
     column = max(map(len, ["all, together", *names]))
     sets = {name: [name] for name in names} | ({"all, together": names} if len(names) > 1 else {})
@@ -177,19 +169,6 @@ def measure_memory(names: list[str], width: int, height: int) -> tuple[float, fl
     start, before = largest_memory(), time.process_time()
     score(selected, **pictures, reasons={})
     return start, largest_memory(), time.process_time() - before
-
-
-def largest_memory() -> float:
-    """Return the largest resident memory of this process so far, in MiB."""
-    import resource  # not on Windows
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
-def load() -> float:
-    """Return the machine's load average of the last minute; nan where the system has none."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
 
 
 if __name__ == "__main__":
