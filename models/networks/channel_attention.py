@@ -16,7 +16,7 @@ from torch.nn import functional
 
 ALL = slice(None)
 # Small enough for a processor's cache, large enough that starting an operation costs little beside it.
-_PIXELS_PER_STRIP = {"cpu": 1 << 15}
+_PIXELS_PER_STRIP = {"cpu": 1 << 16}
 _PIXELS_PER_STRIP_ELSEWHERE = 1 << 20
 _ROWS_PER_STRIP = 8  # at least: two further rows are computed with them
 
@@ -112,6 +112,12 @@ def add_mixed(x: Tensor, v: Tensor, mix: Tensor) -> Tensor:
     return x + mixed.unflatten(1, pixels.shape[1:3]).permute(0, 3, 1, 2)
 
 
+def apply_gate(gate: Tensor, value: Tensor) -> Tensor:
+    """Return GELU(``gate``) * ``value``, all (N, C, H, W)."""
+    # On a dense tensor, which one with its channels last is not for PyTorch's GELU, it is nearly twice as fast.
+    return functional.gelu(gate.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) * value
+
+
 class LayerNorm2d(nn.Module):
     """Layer norm of each pixel over its channels."""
 
@@ -153,7 +159,7 @@ class GatedFeedForward(nn.Module):
     def forward(self, x: Tensor, inner: slice = ALL) -> Tensor:
         """Return (N, channels, rows of ``inner``, W) from (N, channels, H, W)."""
         gate, value = project(x, self.project_in, self.dwconv, 2, inner)
-        return self.project_out(functional.gelu(gate) * value)
+        return self.project_out(apply_gate(gate, value))
 
 
 class TransformerBlock(nn.Module):
@@ -171,16 +177,20 @@ class TransformerBlock(nn.Module):
         return self._finish(x, v, self.attn.find_mix(sums))
 
     def fuse(self, x: Tensor) -> Tensor:
-        """Return ``forward(x)`` strip by strip, for inference: no map of more than ``channels`` is held whole."""
+        """Put ``forward(x)`` in the place of ``x``, strip by strip, for inference; one map more is held."""
         v, sums = torch.empty_like(x), 0
         for strip in cut_strips(x):
             v[:, :, strip.rows], part = self.attn(self.norm1(x[:, :, strip.seen]), strip.inner)
             sums = sums + part
-        mix, fused = self.attn.find_mix(sums), torch.empty_like(x)
+        mix = self.attn.find_mix(sums)
+        late = None  # a strip is written when the next one, which sees its last row, has been read
         for strip in cut_strips(x):
-            seen = (y[:, :, strip.seen] for y in (x, v))
-            fused[:, :, strip.rows] = self._finish(*seen, mix, strip.inner)
-        return fused
+            done = strip.rows, self._finish(x[:, :, strip.seen], v[:, :, strip.seen], mix, strip.inner)
+            if late:
+                x[:, :, late[0]] = late[1]
+            late = done
+        x[:, :, late[0]] = late[1]
+        return x
 
     def _finish(self, x: Tensor, v: Tensor, mix: Tensor, inner: slice = ALL) -> Tensor:
         x = add_mixed(x, v, mix)

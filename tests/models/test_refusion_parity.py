@@ -10,7 +10,7 @@ from torch.func import functional_call, jvp
 
 from models import networks
 from models.losses import sobel_magnitude
-from models.networks import channel_attention
+from models.networks import channel_attention, precision
 from models.networks.refusion import (
     FusionModule,
     LossProposalModule,
@@ -86,15 +86,26 @@ def test_fusing_in_strips_is_forward_at_any_size(height, width, short_strips):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_low_precision_stays_near(dtype, short_strips):
+def test_low_precision_stays_near(dtype, short_strips, monkeypatch):
     """Sums over this many pixels leave half precision's range: they are made in float32."""
+    monkeypatch.setattr(precision, "convolves_bfloat16", lambda: True)
     torch.manual_seed(0)
     network, (a, b) = FusionModule(dim=4, n_blocks=1, n_heads=2).eval(), torch.rand(2, 1, 1, 96, 128)
     with torch.inference_mode():
         expected = network(a, b)
         with torch.autocast("cpu", dtype=dtype):
             for run in (network, network.fuse):
-                assert (run(a, b).float() - expected).abs().max() < 0.01
+                fused = run(a, b)
+                assert fused.dtype == dtype and (fused.float() - expected).abs().max() < 0.01
+
+
+def test_bf16_is_not_emulated(monkeypatch):
+    network, (a, b) = FusionModule(**SMALL).eval(), torch.rand(2, 1, 1, 9, 7)
+    expected = network.fuse(a, b)
+    monkeypatch.setattr(precision, "convolves_bfloat16", lambda: False)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(network.fuse(a, b), expected)
+        assert network(a, b).dtype == torch.bfloat16  # training is as it was asked for
 
 
 def test_published_sizes():
