@@ -1,5 +1,7 @@
 # Sourced by train_refusion_TASK.sh: what the four tasks share. Where a value comes from stands behind it:
 # [code] the authors' training code, [group] the same group's habit, [ours].
+# Measured on one thread of a shared AMD EPYC core: a full epoch 3.6 CPU hours and 4.4 GB, an hour's epoch 2 CPU minutes and
+# 1.7 GB; a smoke run some minutes. docs/methods/refusion.md has the figures.
 source "$(dirname "${BASH_SOURCE[0]}")/recipe.sh"
 
 # train_refusion TASK FLAGS...: train on $data.
