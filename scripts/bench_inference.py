@@ -3,7 +3,7 @@
 
     python scripts/bench_inference.py                                  # all methods that have an original, 640x480
     python scripts/bench_inference.py --model refusion --variants plain channels_last+compile+bf16 --repeat 9
-    python scripts/bench_inference.py --memory 640x480 1280x960 --json inference.json
+    python scripts/bench_inference.py --model pix2pix --no_original --memory 640x480 1280x960 --json inference.json
 
 What is timed is the network part of test.py: the method's own fuse() on one pair, colour left out. The original is a
 transcription of the order of work of the authors' code (scripts/originals) on the same weights, with the C library's
@@ -48,7 +48,7 @@ from util.benchmark import (
     variant,
     width_and_height,
 )
-from util.errors import RunError, UserError, unknown_name
+from util.errors import RunError, UserError
 from util.files import atomic_write
 from util.inference import fuse_padded
 from util.jobs import count_cores
@@ -67,8 +67,6 @@ def main() -> None:
     opt = parse()
     for name in opt.model:
         models.find_model(name)
-        if name not in ORIGINALS:
-            raise UserError(unknown_name("original", name, ORIGINALS, "scripts/originals"))
     for width, height in (opt.size, *opt.memory):
         if width % SIZE_MULTIPLE or height % SIZE_MULTIPLE:
             raise UserError(f"{width}x{height}: the originals take sides that are multiples of {SIZE_MULTIPLE} alone")
@@ -80,7 +78,7 @@ def main() -> None:
     if opt.json:
         atomic_write(opt.json, json.dumps({"machine": describe_machine(opt.threads), "rows": rows}, indent=1) + "\n")
     for row in rows:
-        if find_precision(row["variant"]) == "float32" and row["difference"] > TOLERANCE:
+        if find_precision(row["variant"]) == "float32" and row.get("difference", 0) > TOLERANCE:
             raise RunError(
                 f"{row['model']}, {row['variant']}: the result differs from the original's by {row['difference']:.1e}, "
                 f"more than {TOLERANCE:g}"
@@ -99,13 +97,15 @@ def parse():
     group.add_argument(
         "--memory", nargs="*", type=width_and_height, default=[], metavar="WxH", help="sizes to measure memory on"
     )
+    group.add_argument("--no_original", action="store_true", help="measure ours alone")
     group.add_argument("--json", metavar="FILE", help="write the figures there, too")
     return parser.parse_strictly(sys.argv[1:])
 
 
 def measure_method(name: str, opt) -> list[dict]:
     """Return the rows of one method: its original in every precision that its variants have, then the variants."""
-    precisions = list(dict.fromkeys(["float32", *map(find_precision, opt.variants)]))
+    has_original = name in ORIGINALS and not opt.no_original
+    precisions = dict.fromkeys(["float32", *map(find_precision, opt.variants)]) if has_original else {}
     turns: dict[str, list[Turn]] = {precision: [] for precision in precisions}
     rows = []
     with contextlib.ExitStack() as stack:
@@ -116,16 +116,16 @@ def measure_method(name: str, opt) -> list[dict]:
         for original in originals.values():
             original.run()  # the first run, which does not count
         for words in opt.variants:
-            precision = find_precision(words)
-            rivals = list(dict.fromkeys(["float32", precision]))
+            rivals = {kind: originals[kind] for kind in ("float32", find_precision(words)) if kind in originals}
             with enter(name, words, opt.size, opt) as ours:
                 first = ours.run()
-                *theirs, own = take_turns([*(originals[rival] for rival in rivals), ours], opt.repeat)
-                row = summarise(name, words, own)
-                row["first_seconds"] = first.seconds
-                row["difference"] = compare(originals["float32"].result(), ours.result())
-            row["ratio"], row["ratio_same_precision"] = median_ratio(theirs[0], own), median_ratio(theirs[-1], own)
-            row["ratio_processor"] = median_ratio(theirs[0], own, "processor")
+                *theirs, own = take_turns([*rivals.values(), ours], opt.repeat)
+                row = summarise(name, words, own) | {"first_seconds": first.seconds}
+                if rivals:
+                    row["difference"] = compare(originals["float32"].result(), ours.result())
+                    row["ratio"] = median_ratio(theirs[0], own)
+                    row["ratio_processor"] = median_ratio(theirs[0], own, "processor")
+                    row["ratio_same_precision"] = median_ratio(theirs[-1], own)
             rows.append(row)
             for rival, its_turns in zip(rivals, theirs, strict=True):
                 turns[rival] += its_turns
@@ -153,7 +153,7 @@ def enter(name: str, title: str, size: tuple[int, int], opt) -> Contestant:
 
 def make_ours(name: str, words: str, size: tuple[int, int], threads: int) -> Callable[[], np.ndarray]:
     """Return a function that fuses as test.py does, in the process that calls it."""
-    model = make_model(name, flags_of(words), threads)
+    model = make_model(name, [*find_flags(name), *flags_of(words)], threads)
     a, b = draw_pair(model.channels, size)
     if model.opt.channels_last:
         a, b = (image.contiguous(memory_format=torch.channels_last) for image in (a, b))
@@ -167,9 +167,8 @@ def make_ours(name: str, words: str, size: tuple[int, int], threads: int) -> Cal
 
 def make_original(name: str, precision: str, size: tuple[int, int], threads: int) -> Callable[[], np.ndarray]:
     """Return a function that fuses in the order of the authors' code, in the process that calls it."""
-    model = make_model(name, (), threads)
+    model, original = make_model(name, find_flags(name), threads), find_original(name)
     state = {key: value.contiguous() for key, value in model.networks[model.inference_networks[0]].state_dict().items()}
-    original = find_original(name)
     a, b = draw_pair(model.channels, size)
 
     def fuse() -> np.ndarray:
@@ -187,7 +186,7 @@ def make_model(name: str, flags: Sequence[str], threads: int):
         run.mkdir()
         (run / "train_opt.json").write_text('{"format": 1, "name": "bench", "options": {}}', encoding="utf-8")
         words = ["--name", "bench", "--checkpoints_dir", folder, "--dataroot", folder, "--gpu_ids", "-1", "--no_maps"]
-        opt = TestOptions().parse([*words, "--model", name, *find_original(name).FLAGS, *flags])
+        opt = TestOptions().parse([*words, "--model", name, *flags])
     opt.device = "cpu"
     model = models.create_model(opt)
     draw_weights(model.networks[model.inference_networks[0]])
@@ -226,6 +225,11 @@ def find_original(name: str):
     return importlib.import_module(f"scripts.originals.{name}")
 
 
+def find_flags(name: str) -> Sequence[str]:
+    """Return the flags with which our model gives the original's result."""
+    return find_original(name).FLAGS if name in ORIGINALS else ()
+
+
 def compare(theirs: np.ndarray, ours: np.ndarray) -> float:
     """Return the largest absolute difference."""
     return float(np.abs(theirs - ours).max())
@@ -260,7 +264,7 @@ def format_rows(rows: list[dict], opt) -> str:
             f"{row['page_faults']:,.0f}",
             *(f"{ratio:.2f}" if ratio else "" for ratio in ratios),
             f"{row['first_seconds']:.1f}" if "first_seconds" in row else "",
-            f"{row['difference']:.1e}",
+            f"{row['difference']:.1e}" if "difference" in row else "",
             *(f"{row['memory'][size]:,.0f}" for size in sizes),
         ])  # fmt: skip
     return format_table(heads, lines)

@@ -61,8 +61,9 @@ class Training:
         steps = len(batches) // 2
         total = [torch.zeros_like(weight) for weight in self.proposal.values()]
         for train, test in zip(batches[::2], batches[1::2], strict=True):
-            loss = self._take_meta_step(train, test) / steps
-            for gathered, gradient in zip(total, torch.autograd.grad(loss, list(self.proposal.values())), strict=True):
+            wanted = list(self.proposal.values())
+            gradients = torch.autograd.grad(self._take_meta_step(train, test) / steps, wanted)  # the graph ends here
+            for gathered, gradient in zip(total, gradients, strict=True):
                 gathered += gradient
         largest = max(gradient.abs().max() for gradient in total)
         with torch.no_grad():
