@@ -7,11 +7,11 @@ that their weight files load key for key ("rgb" is the infrared branch there, "d
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from models.networks.strips import conv_halve, conv_whole, cuts, double_conv, in_strips
 
 NETWORKS = {
     "ignet": {
@@ -22,7 +22,6 @@ NETWORKS = {
 }
 
 NODE_DILATIONS = (4, 8, 16)
-STRIP_ELEMENTS = 2**20  # of the widest map of a strip: 4 MB in float32
 SCALES = (512, 256, 128)  # channels of the encoders' outputs at 1/8, 1/4 and 1/2 of the size
 NODE_REDUCTION = 32  # a node has this many times fewer channels than the features it is made from
 ROUNDS = 2  # of interaction, and of message passing
@@ -70,18 +69,21 @@ class Encoder(nn.Module):
 
     def halve(self, image: Tensor) -> Tensor:
         """Map (N, 1, H, W) to (N, 128, H/2, W/2)."""
-        return _conv_halve(self.conv1, image, _pool)
+        return conv_halve(self.conv1, image, _pool)
 
     def quarter(self, half: Tensor) -> Tensor:
         """Map (N, 128, H/2, W/2) to (N, 256, H/4, W/4)."""
-        return _conv_halve(self.conv2, half, _pool)
+        return conv_halve(self.conv2, half, _pool)
 
-    def finish(self, quarter: Tensor) -> Tensor:
-        """Map (N, 256, H/4, W/4) to (N, 512, H/8, W/8): the structure salience module."""
-        x = functional.leaky_relu(self.conv3(quarter), LEAKY_SLOPE, inplace=True)
+    def deepen(self, quarter: Tensor) -> Tensor:
+        """Map (N, 256, H/4, W/4) to (N, 384, H/4, W/4)."""
+        return functional.leaky_relu(conv_whole(self.conv3, quarter), LEAKY_SLOPE, inplace=True)
+
+    def finish(self, x: Tensor) -> Tensor:
+        """Map (N, 384, H/4, W/4) to (N, 512, H/8, W/8): the structure salience module."""
         if self.multiply is None:
-            return _conv_halve(self.conv4, x, _pool)
-        x = _conv_halve(self.conv4, x, self._pool_twice)
+            return conv_halve(self.conv4, x, _pool)
+        x = conv_halve(self.conv4, x, self._pool_twice)
         weights = self.fc2(functional.relu(self.fc1(x.mean((2, 3))))).sigmoid()
         return x * weights[:, :, None, None]
 
@@ -199,14 +201,14 @@ class GraphInteraction(nn.Module):
         gates = None
         if self.use_leader and leader_ir is not None:
             gates = 1 + self.C_ca[0](leader_ir).sigmoid(), 1 + self.C_ca[1](leader_vis).sigmoid()
-        if _fits(nodes_ir):
+        if not cuts(nodes_ir):
             return self._exchange(nodes_ir, nodes_vis, gates)
 
         def make(top: int, bottom: int) -> Tensor:  # no pixel hears of another one here
             return torch.stack(self._exchange(nodes_ir[..., top:bottom, :], nodes_vis[..., top:bottom, :], gates))
 
         height = nodes_ir.shape[-2]
-        return _in_strips(make, height, 2 * nodes_ir.numel() // height).unbind()
+        return in_strips(make, height, 2 * nodes_ir.numel() // height).unbind()
 
     def _exchange(
         self, nodes_ir: Tensor, nodes_vis: Tensor, gates: tuple[Tensor, Tensor] | None
@@ -299,7 +301,7 @@ class GraphDecoder(nn.Module):
             for side in (0, 1):
                 inputs = decoded[side] if leaders[side] is None else torch.cat([leaders[side], decoded[side]], 1)
                 conv, norm, relu = self.C_up[3 * side + step]
-                decoded[side] = relu(norm(_double_conv(inputs, conv)))
+                decoded[side] = relu(norm(double_conv(conv, inputs)))
         return self.C_cls(torch.cat(decoded, 1))
 
     def _merge(self, side: int, step: int, nodes: Tensor) -> Tensor:
@@ -351,10 +353,11 @@ class IGNet(nn.Module):
 
     def _encode(self, encoder: Encoder, image: Tensor) -> tuple[Tensor, list[Tensor | None]]:
         is_ir, nodes = encoder is self.inf_conv, []
-        x = encoder.halve(image)
+        x = encoder.halve(image)  # one name for all maps: none is held longer than it is needed
         nodes.append(self.graph.make_nodes(2, is_ir, x))
         x = encoder.quarter(x)
         nodes.append(self.graph.make_nodes(1, is_ir, x))
+        x = encoder.deepen(x)
         x = encoder.finish(x)
         nodes.append(self.graph.make_nodes(0, is_ir, x))
         return x, nodes[::-1]
@@ -363,69 +366,3 @@ class IGNet(nn.Module):
 def _pool(x: Tensor) -> Tensor:
     """2x2 maximum and leaky ReLU; in this order since the maximum and a rising function commute."""
     return functional.leaky_relu(functional.max_pool2d(x, 2), LEAKY_SLOPE, inplace=True)
-
-
-def _conv_halve(conv: nn.Conv2d, x: Tensor, halve: Callable[[Tensor], Tensor]) -> Tensor:
-    """Return ``halve(conv(x))``, of half the size of x, whatever the widest map in between."""
-    if _fits(x):
-        return halve(conv(x))
-    height, width = x.shape[-2:]
-
-    def make(top: int, bottom: int) -> Tensor:
-        return halve(_conv_rows(conv, lambda first, last: x[:, :, first:last], height, 2 * top, 2 * bottom))
-
-    return _in_strips(make, height // 2, 2 * len(x) * conv.out_channels * width)
-
-
-def _double_conv(x: Tensor, conv: nn.Conv2d) -> Tensor:
-    """Return the convolution of x at twice its size, bilinear with its corners kept."""
-    if _fits(x):
-        return conv(functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True))
-    height, width = x.shape[-2:]
-    places = torch.arange(2 * height, device=x.device) * ((height - 1) / (2 * height - 1))
-    above = places.long()
-    below, share = (above + 1).clamp_max(height - 1), (places - above)[:, None]
-
-    def double(first: int, last: int) -> Tensor:
-        upper, lower = (x[:, :, places[first:last]].float() for places in (above, below))
-        rows = torch.lerp(upper, lower, share[first:last]).to(x.dtype)
-        return functional.interpolate(rows, size=(last - first, 2 * width), mode="bilinear", align_corners=True)
-
-    def make(top: int, bottom: int) -> Tensor:
-        return _conv_rows(conv, double, 2 * height, top, bottom)
-
-    return _in_strips(make, 2 * height, 2 * len(x) * conv.in_channels * width)
-
-
-def _fits(x: Tensor) -> bool:
-    """Whether maps are made whole: a strip's gradient would be as large as the map, and a GPU needs large pieces."""
-    return torch.is_grad_enabled() or x.device.type != "cpu" or torch.compiler.is_compiling()
-
-
-def _conv_rows(conv: nn.Conv2d, rows: Callable[[int, int], Tensor], height: int, top: int, bottom: int) -> Tensor:
-    """Return the rows ``top`` to ``bottom`` of a 3x3 convolution of what ``rows(first, last)`` gives parts of."""
-    x = rows(max(top - 1, 0), min(bottom + 1, height))
-    if top == 0 or bottom == height:
-        x = functional.pad(x, (0, 0, int(top == 0), int(bottom == height)))
-    return functional.conv2d(x, conv.weight, conv.bias, padding=(0, 1))
-
-
-def _in_strips(make: Callable[[int, int], Tensor], height: int, row_elements: int) -> Tensor:
-    """Join ``make(top, bottom)`` over strips of rows that are small enough for the processor's cache.
-
-    Args:
-        make: gives the rows ``top`` to ``bottom`` of (N, C, height, W).
-        height: of the result.
-        row_elements: elements of the widest map that one row of the result goes through.
-    """
-    step = max(1, STRIP_ELEMENTS // row_elements)
-    whole = None
-    for top in range(0, height, step):
-        strip = make(top, min(top + step, height))
-        if whole is None:
-            is_last = strip.ndim == 4 and strip.is_contiguous(memory_format=torch.channels_last)
-            order = torch.channels_last if is_last else torch.contiguous_format
-            shape = (*strip.shape[:-2], height, strip.shape[-1])
-            whole = torch.empty(shape, dtype=strip.dtype, memory_format=order)
-        whole[..., top : top + step, :] = strip
-    return whole
