@@ -38,7 +38,7 @@ class NetworkEntry(NamedTuple):
 
 
 def network_names(role: str | None = None) -> list[str]:
-    """Return all registered names in alphabetical order; ``role`` keeps 'generator' or 'discriminator' ones only."""
+    """Return all registered names in alphabetical order; ``role`` keeps those of one role only."""
     return sorted(name for name, entry in _entries().items() if role in (None, entry.role))
 
 

@@ -33,9 +33,11 @@ def test_every_entry_can_be_built_and_described():
 
 
 def test_roles_divide_the_names():
-    generators, discriminators = networks.network_names("generator"), networks.network_names("discriminator")
-    assert sorted(generators + discriminators) == networks.network_names()
-    assert "pixel" in discriminators and "r2gan_generator" in generators
+    generators, discriminators, classifiers = (
+        networks.network_names(role) for role in ("generator", "discriminator", "classifier")
+    )
+    assert sorted(generators + discriminators + classifiers) == networks.network_names()
+    assert "pixel" in discriminators and "r2gan_generator" in generators and "eresnet" in classifiers
 
 
 def test_published_spelling_and_misspelling():
