@@ -37,6 +37,9 @@ def fill_weights(table: list[dict], gain: float | None = None) -> dict[str, torc
         if row["kind"] == "counter":
             state[row["name"]] = torch.tensor(0)
             continue
+        if row["kind"] == "explicit":
+            state[row["name"]] = torch.tensor(row["explicit"])
+            continue
         regain = gain is not None and row["kind"] == "matrix"
         scale = row["scale"] * gain / row["gain"] if regain else row["scale"]
         values = row["offset"] + scale * hash_uniform(row["stream"], int(np.prod(row["shape"])))
