@@ -66,7 +66,7 @@ def train(opt, parser, dataset, val_dataset) -> None:
     ):
         while progress.epoch <= last_epoch and not reason:
             loader.sampler.set_position(progress.epoch, progress.consumed // world_size)
-            rate = model.start_epoch(progress.epoch, progress.consumed // (world_size * opt.batch_size))
+            model.start_epoch(progress.epoch, progress.consumed // (world_size * opt.batch_size))
             remaining = len(loader)
             save_due = False
             for batch in loader:
@@ -82,7 +82,7 @@ def train(opt, parser, dataset, val_dataset) -> None:
                 if progress.crossed(opt.print_freq, images):
                     model.check_finite()
                     clock.computed(0)  # the check has waited for what the device still had to do
-                    record = training.make_record(progress, model.get_current_losses(), rate, clock)
+                    record = training.make_record(progress, model.get_current_losses(), model.schedule.rate(), clock)
                     visualizer.log_losses(record)
                     bar.show(record)
                 on_page = progress.crossed(opt.update_html_freq, images)

@@ -205,6 +205,7 @@ class BaseModel:
             if self.scaler.is_enabled():
                 self.scaler.update()
             self._update_averages()
+            self.schedule.end_update()
         self.batches_seen += 1
         return self.updating
 
@@ -345,6 +346,8 @@ class BaseModel:
 
     def _read_weights(self, path: Path) -> dict:
         weights = checkpoint.load(path, str(self.device))
+        if isinstance(weights, dict) and isinstance(weights.get("state_dict"), dict):
+            weights = weights["state_dict"]  # a file that Lightning wrote, as some authors publish
         if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
             raise UserError(f"{path} does not hold the weights of one network: give the file that training wrote")
         return weights

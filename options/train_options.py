@@ -92,10 +92,10 @@ class TrainOptions(BaseOptions):
         )
         training.add_argument(
             "--lr_policy",
-            type=choice("linear", "step", "plateau", "cosine", "exponential"),
+            type=choice("linear", "step", "plateau", "cosine", "cosine_wave", "exponential"),
             default="linear",
-            help="learning rate: linear (constant, then to zero), step, plateau (of the validation score), cosine or "
-            "exponential",
+            help="learning rate: linear (constant, then to zero), step, plateau (of the validation score), cosine "
+            "(over all epochs), cosine_wave (down and up again, by updates) or exponential",
         )
         training.add_argument(
             "--lr_decay_iters",
@@ -110,6 +110,20 @@ class TrainOptions(BaseOptions):
             default=0.75,
             metavar="X",
             help="factor of each epoch's rate with --lr_policy exponential; 0.75 in SeAFusion and A2RNet",
+        )
+        training.add_argument(
+            "--lr_min",
+            type=real_number(0),
+            default=0.0,
+            metavar="RATE",
+            help="lowest learning rate of --lr_policy cosine and cosine_wave",
+        )
+        training.add_argument(
+            "--lr_half_wave",
+            type=whole_number(1),
+            default=1000,
+            metavar="UPDATES",
+            help="updates from the highest to the lowest rate of --lr_policy cosine_wave",
         )
         training.add_argument(
             "--accumulate", type=whole_number(1, 65536), default=1, metavar="N", help="batches that one update gathers"
@@ -230,6 +244,8 @@ class TrainOptions(BaseOptions):
         for folder in opt.more_dataroots:
             if not Path(folder).is_dir():
                 raise UserError(f"--more_dataroots {folder}: no such folder")
+        if opt.lr_min > opt.lr:
+            raise UserError(f"--lr_min {opt.lr_min:g} is above the first learning rate, --lr {opt.lr:g}: lower it")
         if opt.val_dataroot is not None:
             opt.val_dataroot = str(Path(opt.val_dataroot).expanduser().absolute())
         if opt.val_metric != "auto":

@@ -15,7 +15,7 @@ from options.test_options import TestOptions
 from options.train_options import TrainOptions
 from tests.tiny import make_triplet
 
-SMALL = ("--ngf", "8", "--ndf", "8", "--crop_size", "32", "--load_size", "32")
+SMALL = ("--ngf", "8", "--ndf", "8", "--crop_size", "32", "--load_size", "32", "--accumulate", "1")
 
 
 @pytest.fixture(autouse=True)
