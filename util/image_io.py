@@ -136,14 +136,26 @@ def read_size(path: str | os.PathLike) -> tuple[int, int]:
     try:
         if os.path.getsize(path) == 0:
             raise UserError(f"{path} is empty (0 bytes) where an image was expected")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                # Pillow has turned the size of a TIFF already; the tags have the stored one.
-                width, height = (image.tag_v2[256], image.tag_v2[257]) if image.format == "TIFF" else image.size
-                turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        return _size_in_header(path)
     except (OSError, ValueError, SyntaxError, KeyError, Image.DecompressionBombError) as error:
         raise UserError(f"{path} could not be read as an image ({_reason(error)})") from error
+
+
+def decode_size(content: bytes, path: str | os.PathLike) -> tuple[int, int]:
+    """Read (width, height) from the first bytes of an image as ``read_size`` does; ``path`` is what errors name."""
+    try:
+        return _size_in_header(io.BytesIO(content))
+    except (OSError, ValueError, SyntaxError, KeyError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} could not be read as an image ({_reason(error)})") from error
+
+
+def _size_in_header(source: str | os.PathLike | io.BytesIO) -> tuple[int, int]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(source) as image:
+            # Pillow has turned the size of a TIFF already; the tags have the stored one.
+            width, height = (image.tag_v2[256], image.tag_v2[257]) if image.format == "TIFF" else image.size
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
     return (height, width) if turned else (width, height)
 
 
@@ -200,6 +212,11 @@ def write_image(path: str | os.PathLike, image: np.ndarray | torch.Tensor, gray:
         UserError: the suffix names no format that can be written.
         ValueError: the shape is none of the above.
     """
+    return atomic_write(path, encode_image(path, image, gray))
+
+
+def encode_image(path: str | os.PathLike, image: np.ndarray | torch.Tensor, gray: bool = False) -> bytes:
+    """Return the bytes that ``write_image`` would write to ``path``, which names the format and stands in errors."""
     path = Path(path)
     if path.suffix.lower() not in WRITABLE_SUFFIXES:
         raise UserError(f"{path} cannot be written: its suffix should be one of {', '.join(WRITABLE_SUFFIXES)}")
@@ -216,7 +233,7 @@ def write_image(path: str | os.PathLike, image: np.ndarray | torch.Tensor, gray:
         _, encoded = cv2.imencode(path.suffix.lower(), np.ascontiguousarray(array))
     except cv2.error as error:
         raise RunError(f"{path} could not be encoded ({error.err})") from error
-    return atomic_write(path, encoded.tobytes())
+    return encoded.tobytes()
 
 
 def _to_rows_columns_channels(image: np.ndarray | torch.Tensor) -> np.ndarray:
