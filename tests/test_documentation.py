@@ -33,7 +33,7 @@ ENTRIES = {
 }
 SCRIPTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "scripts").glob("*.py"))
 SAME = {"scripts/visdom_server.sh": "scripts/visdom_server.py"}  # the one hands its words to the other
-ROOMS = ("data", "docs", "downstream", "metrics", "models", "options", "scripts", "tests", "util")
+ROOMS = ("data", "docs", "downstream", "metrics", "models", "options", "scripts", "tests", "util", "webapp")
 
 OUR_SCRIPT = re.compile(r"(train|test|evaluate)\.py|scripts/\w+\.(py|sh|sbatch)")
 

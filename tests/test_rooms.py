@@ -17,6 +17,7 @@ KNOWN = {
     "downstream": {"data", "options", "util"},
     "metrics": {"util"},
     "util": set(),
+    "webapp": {"data", "models", "metrics", "options", "util"},
 }
 ENTRIES = ("train", "test", "evaluate", "scripts")
 HELPERS_OF_THE_LOOPS = (
