@@ -117,6 +117,14 @@ class BaseModel:
         """Return what the method makes of finished pictures, (N, 3, H, W) in [0, 1], colour put back; at test only."""
         return fused
 
+    def validate(self, loader) -> dict[str, float]:
+        """Return scores of the method's own on validation data, the deciding one first; the higher the better.
+
+        For methods whose networks do not fuse while they learn. {} (the default): pairs are fused, and metrics judge.
+        Every process calls it with its share of the data and returns the scores of all.
+        """
+        return {}
+
     def compute_visuals(self) -> None:
         """Compute pictures that ``optimize_parameters`` has not left behind; called before they are shown."""
 

@@ -55,8 +55,9 @@ class BaseOptions:
 
         stored = {} if first.help else self.read_stored(first, given)
         model = models.find_model(first.model if "model" in given else stored.get("model", first.model))
-        mode = self.find_mode(parser, first, given, stored)
         model.modify_commandline_options(parser, self.is_train)
+        first, _ = parser.parse_known_args(argv)  # a method may have a data set of its own
+        mode = self.find_mode(parser, first, given, stored)
         if mode != "auto":
             data.find_dataset(mode).modify_commandline_options(parser, self.is_train)
         if first.help:

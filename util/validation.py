@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import operator
 from pathlib import Path
 
 import data
@@ -101,15 +102,21 @@ class Validator:
                 losses = model.get_current_losses()
                 model.schedule.end_epoch(sum(losses[name] for name in model.loss_names))
             elif score is not None:
-                model.schedule.end_epoch(self.metric.loss(score))
+                model.schedule.end_epoch(score)
 
     def _validate(self, model, progress: Progress, visualizer) -> float:
+        """Score the networks; returns what the deciding score loses, the smaller the better."""
         model.share_statistics()
-        judge = Judge(tuple(self.selected))
-        rows = distributed.gather([judge(scene) for scene in fuse_scenes(model, self.loader, self.opt.name)])
-        means = make_table(rows, self.selected).means(self.opt.name)
-        score = means[self.metric.name]
-        if progress.best_score is None or self.metric.loss(score) < self.metric.loss(progress.best_score):
+        means = model.validate(self.loader)
+        if means:
+            decisive, loss = next(iter(means)), operator.neg
+        else:
+            judge = Judge(tuple(self.selected))
+            rows = distributed.gather([judge(scene) for scene in fuse_scenes(model, self.loader, self.opt.name)])
+            means = make_table(rows, self.selected).means(self.opt.name)
+            decisive, loss = self.metric.name, self.metric.loss
+        score = means[decisive]
+        if progress.best_score is None or loss(score) < loss(progress.best_score):
             progress.best_score, progress.best_epoch = score, progress.epoch
             if is_main_process():
                 model.save_networks("best")
@@ -118,7 +125,7 @@ class Validator:
         )
         shown = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
         log(
-            f"validation after epoch {progress.epoch}: {shown}; best {self.metric.name} {progress.best_score:.4g} "
+            f"validation after epoch {progress.epoch}: {shown}; best {decisive} {progress.best_score:.4g} "
             f"in epoch {progress.best_epoch}"
         )
-        return score
+        return loss(score)
