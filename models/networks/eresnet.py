@@ -12,6 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from models.networks.eresnet_windows import compare_windows
+
 NETWORKS = {
     "eresnet": {
         "class": "EResNet",
@@ -20,9 +22,7 @@ NETWORKS = {
     },
 }
 
-WINDOW = 32  # side of a window, pixels
 LEAKY_SLOPE = 0.1
-BATCH = 256  # stacks that compare_windows has in memory at a time
 
 
 class ResidualBlock(nn.Module):
@@ -104,14 +104,7 @@ class EResNet(nn.Module):
             (N, 2, 2, rows, columns), the second dimension the order (0: ``first`` above ``second``), the third the
             class; rows = (H - 32) // stride + 1. The same as ``forward`` gives on each stack of two cut-out windows.
         """
-        rows, columns = ((side - WINDOW) // stride + 1 for side in first.shape[-2:])
-        a, b = (
-            x.unfold(2, WINDOW, stride).unfold(3, WINDOW, stride).permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
-            for x in (first, second)
-        )
-        pairs = (self.compare(*part) for part in zip(a.split(BATCH // 2), b.split(BATCH // 2), strict=True))
-        logits = torch.cat([torch.stack(pair, 1) for pair in pairs])
-        return logits.view(len(first), rows, columns, 2, 2).permute(0, 3, 4, 1, 2)
+        return compare_windows(self, first, second, stride)
 
 
 def _first_layer() -> nn.Sequential:
