@@ -65,6 +65,8 @@ class BlurPatchesDataset(BaseDataset):
 
     def __init__(self, opt: argparse.Namespace, dataroot: Path | None, phase: str, augment: bool):
         super().__init__(opt, dataroot, phase, augment)
+        if getattr(opt, "model", "blurcnn") != "blurcnn":
+            raise UserError(f"--dataset_mode blur_patches holds patches for --model blurcnn, no pairs for {opt.model}")
         self.augment, self.seed = augment, opt.seed
         self.count, self.min_std = opt.patches_per_photo, opt.min_std
         folder = find_folder(dataroot, phase)
