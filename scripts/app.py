@@ -17,10 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from options.app_options import parse_app_options  # noqa: E402
 from util.errors import UserError  # noqa: E402
 from util.launch import run_script  # noqa: E402
-from util.logger import log  # noqa: E402
 
 
-def main() -> int:
+def main() -> None:
     """Serve the page until Ctrl-C."""
     opt = parse_app_options()
     try:
@@ -32,11 +31,7 @@ def main() -> int:
 
     from webapp.server import serve
 
-    try:
-        serve(opt)
-    except KeyboardInterrupt:  # the usual way to end it
-        log("the page has ended")
-    return 0
+    serve(opt)
 
 
 if __name__ == "__main__":

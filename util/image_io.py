@@ -136,27 +136,31 @@ def read_size(path: str | os.PathLike) -> tuple[int, int]:
     try:
         if os.path.getsize(path) == 0:
             raise UserError(f"{path} is empty (0 bytes) where an image was expected")
-        return _size_in_header(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                # Pillow has turned the size of a TIFF already; the tags have the stored one.
+                width, height = (image.tag_v2[256], image.tag_v2[257]) if image.format == "TIFF" else image.size
+                turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
     except (OSError, ValueError, SyntaxError, KeyError, Image.DecompressionBombError) as error:
         raise UserError(f"{path} could not be read as an image ({_reason(error)})") from error
-
-
-def decode_size(content: bytes, path: str | os.PathLike) -> tuple[int, int]:
-    """Read (width, height) from the first bytes of an image as ``read_size`` does; ``path`` is what errors name."""
-    try:
-        return _size_in_header(io.BytesIO(content))
-    except (OSError, ValueError, SyntaxError, KeyError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} could not be read as an image ({_reason(error)})") from error
-
-
-def _size_in_header(source: str | os.PathLike | io.BytesIO) -> tuple[int, int]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with Image.open(source) as image:
-            # Pillow has turned the size of a TIFF already; the tags have the stored one.
-            width, height = (image.tag_v2[256], image.tag_v2[257]) if image.format == "TIFF" else image.size
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
     return (height, width) if turned else (width, height)
+
+
+def decode_stored_size(content: bytes, path: str | os.PathLike) -> tuple[int, int]:
+    """Read (width, height) from an image's first bytes, as stored: EXIF orientation, for which Pillow decodes, is not
+    looked at. ``path`` is what errors name.
+
+    Raises:
+        UserError: the header is not an image's.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(content)) as image:
+                return image.size
+    except (OSError, ValueError, SyntaxError, KeyError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} could not be read as an image ({_reason(error)})") from error
 
 
 def to_float(pixels: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from util.errors import UserError
 
@@ -17,8 +17,13 @@ class Desk:
 
     def __init__(self, max_waiting: int):
         self.max_waiting = max_waiting
-        self.taken = 0  # what is being done and what waits
+        self._inside: set[Future] = set()
         self._pool = ThreadPoolExecutor(1, "fuse")
+
+    @property
+    def taken(self) -> int:
+        """How many are being done or wait; one whose visitor has left is done all the same."""
+        return len(self._inside)
 
     async def do(self, work: Callable):
         """Return what ``work()`` returns, when its turn has come.
@@ -31,11 +36,10 @@ class Desk:
                 f"busy: one pair is being fused and {self.taken - 1} are waiting, which is the most this page lets "
                 "wait (--max_waiting); try again in a moment"
             )
-        self.taken += 1
-        try:
-            return await asyncio.wrap_future(self._pool.submit(work))
-        finally:
-            self.taken -= 1
+        future = self._pool.submit(work)
+        self._inside.add(future)
+        future.add_done_callback(self._inside.discard)
+        return await asyncio.wrap_future(future)
 
     def close(self) -> None:
         """Drop what waits; what is being done comes to its end."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import socket
+import sys
 
 from nicegui import app, ui
 from starlette.formparsers import MultiPartParser
@@ -42,9 +45,15 @@ def serve(opt: argparse.Namespace) -> None:
         lambda: log(f"FuseLab is at http://{shown}:{port} with {len(methods)} methods to choose from; Ctrl-C ends it")
     )
     app.on_shutdown(service.desk.close)
-    # No graceful wait for open pages: they hold a connection as long as they are open.
-    ui.run(host=opt.host, port=port, title="FuseLab", favicon=ICON, dark=None, show=False, reload=False,
-           tailwind=False, show_welcome_message=False, timeout_graceful_shutdown=1)  # fmt: skip
+    with contextlib.suppress(KeyboardInterrupt):  # the usual way to end it
+        # No graceful wait for open pages: they hold a connection as long as they are open.
+        ui.run(host=opt.host, port=port, title="FuseLab", favicon=ICON, dark=None, show=False, reload=False,
+               tailwind=False, show_welcome_message=False, timeout_graceful_shutdown=1)  # fmt: skip
+    log("the page has ended")
+    if service.desk.taken:
+        # The interpreter's way out would wait for the pair that is being fused; there is nothing to keep of it.
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def add_routes(service: Service) -> None:

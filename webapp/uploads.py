@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from util.errors import UserError
-from util.image_io import decode_pixels, decode_size, to_float
+from util.image_io import decode_pixels, decode_stored_size, to_float
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def read_upload(side: str, name: str, content: bytes, limits: Limits) -> Upload:
     if not content:
         raise UserError(f"{what} is empty: the file has no bytes")
     # The header first: a small file may unfold into more pixels than there is memory.
-    check_pixels(what, *decode_size(content, what), limits)
+    check_pixels(what, *decode_stored_size(content, what), limits)
     pixels = decode_pixels(content, what)
     check_pixels(what, pixels.shape[1], pixels.shape[0], limits)
     return Upload(side, PurePath(name).name, pixels)
