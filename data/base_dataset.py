@@ -23,6 +23,7 @@ class BaseDataset(ABC):
         task: 'multi-focus', 'infrared-visible', 'medical', 'multi-exposure' or 'any'.
         folder_names: names of a dataset's own folder, by which ``--dataset_mode auto`` recognises it in ``--dataroot``.
         has_gt: whether every sample has a ground truth.
+        holds_patches: whether samples are rows of patches for a classifier, which ``blur_patches`` explains, no pairs.
         pairs: what the samples are made from, in order, each with a ``name``.
         all_pairs: ``pairs`` and with them, by their names, those that ``--max_dataset_size`` and ``--skip_bad`` leave
             out: anybody's pictures are told apart among all of them.
@@ -32,6 +33,7 @@ class BaseDataset(ABC):
     title = ""
     task = "any"
     folder_names: tuple[str, ...] = ()
+    holds_patches = False
 
     def __init__(self, opt: argparse.Namespace, dataroot: Path | None, phase: str, augment: bool):
         """Find and check everything, so that whatever is wrong is told (UserError) before anything starts."""

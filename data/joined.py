@@ -20,6 +20,7 @@ class JoinedDataset(BaseDataset):
         self.skipped = [sentence for part in parts for sentence in part.skipped]
         self.has_gt = all(part.has_gt for part in parts)
         self.title = " + ".join(part.title for part in parts)
+        self.holds_patches = any(part.holds_patches for part in parts)
         tasks = {part.task for part in parts}
         self.task = tasks.pop() if len(tasks) == 1 else "any"
         self.starts = [0, *itertools.accumulate(len(part) for part in parts)]

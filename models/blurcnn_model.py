@@ -112,7 +112,7 @@ class BlurCNNModel(BaseModel):
         Raises:
             UserError: the data set is of the wrong kind.
         """
-        patches = all(getattr(part, "holds_patches", False) for part in getattr(dataset, "parts", [dataset]))
+        patches = dataset.holds_patches
         if opt.is_train and not patches:
             raise UserError(
                 f"--model blurcnn learns from single photographs, not from pairs ({dataset.title}): give a folder of "

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+import data
 import models
 from models.base_model import BaseModel
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
-from tests.tiny import make_triplet
+from tests.tiny import make_image, make_triplet, write
 
 SMALL = ("--ngf", "8", "--ndf", "8", "--crop_size", "32", "--load_size", "32", "--accumulate", "1")
+QUICK = {"blurcnn": ("--work_size", "native")}  # flags without which a method's tests would take minutes
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +53,7 @@ def make_model(make_options) -> Callable[..., BaseModel]:
     def make(name: str, *flags: str, is_train: bool = True) -> BaseModel:
         small = SMALL if is_train else ("--ngf", "8")
         torch.manual_seed(0)
-        return models.create_model(make_options(name, *small, *flags, is_train=is_train))
+        return models.create_model(make_options(name, *small, *QUICK.get(name, ()), *flags, is_train=is_train))
 
     return make
 
@@ -68,5 +70,23 @@ def make_batch() -> Callable[..., dict]:
         names = [f"pair{seed}" for seed in range(count)]
         paths = {"A_path": names, "B_path": names, "GT_path": names}
         return {**images, "name": names, "A_gray": gray, "B_gray": gray, **paths}
+
+    return make
+
+
+@pytest.fixture
+def make_training_batch(make_batch, tmp_path) -> Callable[[str], dict]:
+    """Return a function: a batch that a method learns from, pairs or, for one that needs them, patches."""
+
+    def make(name: str) -> dict:
+        if name != "blurcnn":
+            return make_batch()
+        folder = tmp_path / "photographs"
+        for seed in range(2):
+            write(folder / f"{seed}.png", make_image(seed, 48, 64))
+        flags = ["--patches_per_photo", "3", "--name", "patches", "--model", name]
+        opt = TrainOptions().parse(["--dataroot", str(folder), "--checkpoints_dir", str(tmp_path), *flags])
+        dataset = data.create_dataset(opt, augment=True)
+        return torch.utils.data.default_collate([dataset[(1, index)] for index in range(2)])
 
     return make
