@@ -12,6 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from models.networks.eresnet_pairs import compare_pairs
 from models.networks.eresnet_windows import compare_windows
 
 NETWORKS = {
@@ -90,8 +91,10 @@ class EResNet(nn.Module):
             first, second: normalised planes (N, 3, 32, 32): gray, Gx, Gy. In training, batch normalisation takes its
                 statistics from all 2 N stacks.
         """
-        stacks = torch.cat([torch.cat([first, second], 2), torch.cat([second, first], 2)])
-        return self(*stacks.split(1, 1)).chunk(2)
+        if torch.is_autocast_enabled(first.device.type):  # moments of few digits would be useless
+            stacks = torch.cat([torch.cat([first, second], 2), torch.cat([second, first], 2)])
+            return self(*stacks.split(1, 1)).chunk(2)
+        return compare_pairs(self, first, second)
 
     def compare_windows(self, first: Tensor, second: Tensor, stride: int = 8) -> Tensor:
         """Return the logits of every window of 32x32 pixels in both orders, in evaluation mode.
