@@ -5,7 +5,8 @@
     python scripts/bench_inference.py --model refusion --variants plain channels_last+compile+bf16 --repeat 9
     python scripts/bench_inference.py --model pix2pix --no_original --memory 640x480 1280x960 --json inference.json
 
-What is timed is the network part of test.py: the method's own fuse() on one pair, colour left out. The original is a
+What is timed is the network part of test.py: the method's own fuse() on one pair, colour left out; for blurcnn the
+votes of all windows alone (its loop takes minutes: --model blurcnn --size 456x456 --repeat 1). The original is a
 transcription of the order of work of the authors' code (scripts/originals) on the same weights, with the C library's
 allocator as it is. The two run in processes of their own and take turns, and a ratio is the median over the rounds: the
 load of the machine cancels out. First runs do not count. "CPU s" is the processor's time of all threads, which a loaded
@@ -154,13 +155,14 @@ def enter(name: str, title: str, size: tuple[int, int], opt) -> Contestant:
 def make_ours(name: str, words: str, size: tuple[int, int], threads: int) -> Callable[[], np.ndarray]:
     """Return a function that fuses as test.py does, in the process that calls it."""
     model = make_model(name, [*find_flags(name), *flags_of(words)], threads)
+    run = getattr(find_original(name), "run_ours", fuse_padded) if name in ORIGINALS else fuse_padded
     a, b = draw_pair(model.channels, size)
     if model.opt.channels_last:
         a, b = (image.contiguous(memory_format=torch.channels_last) for image in (a, b))
 
     def fuse() -> np.ndarray:
         with torch.inference_mode(), model.evaluating(), model.autocast():
-            return fuse_padded(model, a, b).float().numpy()
+            return run(model, a, b).float().numpy()
 
     return fuse
 

@@ -13,7 +13,7 @@ from reference import fill_weights, read_fixture
 from torch.nn import functional
 
 from scripts import bench_inference
-from scripts.originals import ignet, refusion
+from scripts.originals import blurcnn, ignet, refusion
 from util.benchmark import Turn
 from util.errors import RunError
 
@@ -55,6 +55,20 @@ def test_ignet_is_transcribed_right(shared, size):
     with torch.no_grad():
         fused = ignet.fuse(fill_weights(description["table"]), ir, vis[:, :1])
     np.testing.assert_allclose(fused, arrays[f"out.y.{size}"], rtol=0, atol=1e-5)
+
+
+def test_blurcnn_is_transcribed_right(shared):
+    description, arrays = read_fixture(shared / "parity", "cnn_classifier")
+    planes = (torch.from_numpy(arrays[f"in.{name}"]) for name in ("x", "y2", "z2"))
+    with torch.no_grad():
+        logits = blurcnn.classify(fill_weights(description["table"]), *planes)
+    expected = arrays["out.logits_mixed"]
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-5 * abs(expected).max())
+
+
+def test_blurcnn_classifies_window_after_window(count_calls):
+    fuse = bench_inference.make_original("blurcnn", "float32", SIZE, threads=1)
+    assert count_calls("linear", fuse) == 3 * 2 * 2  # windows, orders, layers of the head
 
 
 @pytest.mark.parametrize("name", bench_inference.ORIGINALS)

@@ -2,5 +2,6 @@
 
 Each module transcribes what that code computes, operation after operation, on our weights: ``fuse(state, a, b)`` takes
 the state of the network and what ``BaseModel.fuse`` takes, and returns the same. ``FLAGS`` are those with which our
-model gives that result. Written for this purpose from the layers and formulas; nothing of the authors' code is in it.
+model gives that result; ``run_ours(model, a, b)``, where there is one, is what is compared with in place of its fuse().
+Written for this purpose from the layers and formulas; nothing of the authors' code is in it.
 """
