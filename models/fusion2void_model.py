@@ -97,7 +97,7 @@ class Fusion2VoidModel(BaseModel):
         wanted = {"F": "fusion2void", "R": "fusion2void_rec"} if self.is_train else {"F": "fusion2void"}
         for name, network in wanted.items():
             network = networks.build(network, features=opt.f2v_features)
-            if self.device.type == "cpu":  # quicker there; elsewhere --channels_last decides
+            if self.device.type == "cpu" and not self.is_train:  # quicker there; elsewhere --channels_last decides
                 network = network.to(memory_format=torch.channels_last)
             self.register_network(name, network)
             if self.is_train:

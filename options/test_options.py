@@ -6,6 +6,7 @@ import argparse
 import math
 from pathlib import Path
 
+import models
 from options import saved_options
 from options.base_options import BaseOptions
 from options.option_parser import OptionParser
@@ -22,7 +23,8 @@ class TestOptions(BaseOptions):
     description = (
         "Fuse a data set with a trained run, score it, and write a gallery.\n\n"
         "  python test.py --dataroot datasets/Lytro --name PMF_R2GAN\n"
-        "  python test.py --dataroot datasets/TNO --model refusion --weights ReFusion_IVIF.pth --name official\n\n"
+        "  python test.py --dataroot datasets/TNO --model refusion --weights ReFusion_IVIF.pth --name official\n"
+        "  python test.py --dataroot datasets/Lytro --model laplacian --name laplacian    classics need no run\n\n"
         "The model and its networks are taken from the run; a flag given here wins."
     )
 
@@ -60,11 +62,18 @@ class TestOptions(BaseOptions):
             if "model" not in given:
                 raise UserError("--weights needs --model NAME: whose weights the file holds")
             return {}
+        if "model" in given and not models.find_model(first.model).inference_networks:
+            return {}  # nothing was learned, so no run has to be there
         stored = saved_options.read(first.checkpoints_dir, first.name)
         return {name: value for name, value in stored.items() if name != "dataset_mode"}
 
     def finish(self, opt: argparse.Namespace, parser: OptionParser) -> None:
+        learns = bool(models.find_model(opt.model).inference_networks)
+        if not learns and "name" not in opt.given:
+            opt.name = opt.model
         super().finish(opt, parser)
+        if not learns and "epoch" in opt.given:
+            raise UserError(f"--epoch {opt.epoch}: --model {opt.model} learns nothing, leave the flag out")
         if opt.weights:
             if "epoch" in opt.given:
                 raise UserError(f"--epoch {opt.epoch} and --weights {opt.weights} both name weights: give one of them")

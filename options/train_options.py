@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 import metrics
+import models
 from options import saved_options
 from options.base_options import BaseOptions
 from options.data_options import dataset_name
@@ -237,6 +238,10 @@ class TrainOptions(BaseOptions):
         return {name: value for name, value in stored.items() if name in known}
 
     def finish(self, opt: argparse.Namespace, parser: OptionParser) -> None:
+        if not models.find_model(opt.model).inference_networks:
+            raise UserError(
+                f"--model {opt.model} has nothing to learn: fuse with it at once by python test.py --model {opt.model}"
+            )
         super().finish(opt, parser)
         if opt.continue_train and opt.overwrite:
             raise UserError("--continue_train and --overwrite contradict each other: give one of them")

@@ -238,3 +238,16 @@ def test_published_commands_run_as_they_are_written(tmp_path, browser, failed_re
         pictures = browser.find_elements("css selector", "img")
         assert pictures and "R2GAN" in browser.title
         assert failed_requests(browser) == []
+
+
+def test_a_classic_needs_no_run(tmp_path, monkeypatch, capsys):
+    """Neither a checkpoint nor a name: the results are called like the method."""
+    tiny.make_pairs(tmp_path / "pairs" / "test", 2)
+    words = ["--dataroot", str(tmp_path / "pairs"), "--results_dir", str(tmp_path), "--gpu_ids", "-1"]
+    for more, name in ((["--model", "focus"], "focus"), (["--model", "focus", "--name", "mine"], "mine")):
+        status, output, errors = call("test.py", *words, *more, monkeypatch=monkeypatch, capsys=capsys)
+        assert status == 0, output + errors
+        images = tmp_path / name / "test_latest" / "images"
+        found = {key: read(images / f"pair-00_{key}.png") for key in ("A", "B", "fused", "decision")}
+        chosen = np.where(found["decision"][..., None] > 0, found["A"], found["B"])
+        assert np.array_equal(found["fused"], chosen)

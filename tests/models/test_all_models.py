@@ -12,6 +12,7 @@ import models
 from util.inference import fuse_images
 
 ALL = [*models.model_names(), "template"]
+LEARNING = [name for name in ALL if models.find_model(name).inference_networks]
 
 
 @pytest.fixture(params=ALL)
@@ -19,8 +20,9 @@ def name(request) -> str:
     return request.param
 
 
-def can_be_trained(name: str) -> bool:
-    return models.find_model(name).optimize_parameters is not models.base_model.BaseModel.optimize_parameters
+@pytest.fixture(params=LEARNING)
+def learner(request) -> str:
+    return request.param
 
 
 def test_the_template_is_a_pattern_and_not_a_method():
@@ -33,10 +35,8 @@ def test_it_says_what_it_is(name):
     assert model.color_mode in ("rgb", "luma") and model.channels in (1, 3)
 
 
-def test_it_trains(name, make_model, make_training_batch):
-    if not can_be_trained(name):
-        pytest.skip(f"{name} learns nothing")
-    model, batch = make_model(name), make_training_batch(name)
+def test_it_trains(learner, make_model, make_training_batch):
+    model, batch = make_model(learner), make_training_batch(learner)
     trained = model.networks[model.inference_networks[0]]
     before = {key: value.clone() for key, value in trained.state_dict().items()}
     model.prelude = model.count_prelude(1)
@@ -51,11 +51,9 @@ def test_it_trains(name, make_model, make_training_batch):
     assert any(not torch.equal(before[key], value) for key, value in trained.state_dict().items())
 
 
-def test_it_goes_on_from_its_state_as_if_never_stopped(name, make_model, make_training_batch):
-    if not can_be_trained(name):
-        pytest.skip(f"{name} learns nothing")
-    batch, losses = make_training_batch(name), []
-    whole, stopped = make_model(name), make_model(name)
+def test_it_goes_on_from_its_state_as_if_never_stopped(learner, make_model, make_training_batch):
+    batch, losses = make_training_batch(learner), []
+    whole, stopped = make_model(learner), make_model(learner)
     whole.prelude = stopped.prelude = whole.count_prelude(1)
     while not whole.train_on(batch):
         pass
@@ -71,13 +69,11 @@ def test_it_goes_on_from_its_state_as_if_never_stopped(name, make_model, make_tr
             assert torch.equal(value, second.state_dict()[key]), key
 
 
-def test_its_files_give_the_same_fusion(name, make_model, make_batch, make_training_batch):
-    if not can_be_trained(name):
-        pytest.skip(f"{name} has no weights")
-    trained, batch = make_model(name), make_batch()
-    trained.train_on(make_training_batch(name))
+def test_its_files_give_the_same_fusion(learner, make_model, make_batch, make_training_batch):
+    trained, batch = make_model(learner), make_batch()
+    trained.train_on(make_training_batch(learner))
     trained.save_networks("latest")
-    loaded = make_model(name, is_train=False)
+    loaded = make_model(learner, is_train=False)
     loaded.load_networks("latest")
     expected = fuse_images(trained, batch["A"], batch["B"])
     assert torch.equal(fuse_images(loaded, batch["A"], batch["B"]), expected)

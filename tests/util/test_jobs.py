@@ -18,7 +18,7 @@ from util.errors import RunError, UserError
 from util.jobs import choose_jobs, map_jobs
 from util.launch import run_script
 
-PROMPT = 2  # seconds
+PROMPT = 20  # seconds, of minutes that it would take: a test machine may be busy
 
 
 def add(common: int, item: int) -> tuple[int, int]:

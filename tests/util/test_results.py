@@ -201,7 +201,7 @@ def test_a_stopped_evaluation_leaves_the_earlier_results(words, tmp_path, jobs, 
     began = time.monotonic()
     os.killpg(process.pid, number)
     _, errors = process.communicate(timeout=60)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # of minutes that it would take: a test machine may be busy
     assert process.returncode == status, errors
     assert [line for line in errors.splitlines() if "error" in line] == errors.splitlines()[-1:]
     assert "Traceback" not in errors
