@@ -30,7 +30,8 @@ class Page:
         self.service = service
         self.uploads: dict[str, Upload | None] = dict.fromkeys(SIDES)
         self.key = service.pictures.open_page()
-        ui.context.client.on_delete(lambda: service.pictures.close_page(self.key))
+        self.is_open = True
+        ui.context.client.on_delete(self._leave)
         self.methods: dict[str, Method] = {method.label: method for method in service.list_methods()[0]}
         ui.add_head_html(f"<style>{STYLE.read_text('utf-8')}</style>")
         ui.colors(primary="#2563c9")
@@ -86,6 +87,10 @@ class Page:
             self.gallery = ui.element("div").classes("gallery")
         self.result.set_visibility(False)
 
+    def _leave(self) -> None:
+        self.is_open = False
+        self.service.pictures.close_page(self.key)
+
     def _tell(self, sentence: str) -> None:
         """Show a sentence, or take the last one away."""
         self.message.set_text(f"{sentence[:1].upper()}{sentence[1:]}")
@@ -133,10 +138,10 @@ class Page:
             result = await self.service.fuse(
                 method, self.snapshot.value, self.form.words(), *self.uploads.values(), resize=self.resize.value
             )
+            if self.is_open:  # else nobody is there to look
+                self._show(result, method)
         except UserError as error:
             self._tell(str(error))
-        else:
-            self._show(result, method)
         finally:
             self.fuse_button.props(remove="loading")
 

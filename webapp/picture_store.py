@@ -18,20 +18,18 @@ class PictureStore:
         return key
 
     def put(self, page: str, name: str, content: bytes) -> str:
-        """Keep a picture in the place of the one of that name; return its path on the server."""
-        pictures = self._pages.setdefault(page, {})
-        pictures[name] = content
+        """Keep a picture in the place of the one of that name; return its path on the server.
+
+        Nothing is kept for a page that was closed meanwhile.
+        """
+        if page in self._pages:
+            self._pages[page][name] = content
         # The number makes browsers ask again when a picture has changed.
         return f"/pictures/{page}/{name}.png?{secrets.token_hex(4)}"
 
     def get(self, page: str, name: str) -> bytes | None:
         """Return a picture, or None where there is none (any more)."""
         return self._pages.get(page, {}).get(name)
-
-    def drop(self, page: str, names: list[str]) -> None:
-        """Forget some pictures of a page."""
-        for name in names:
-            self._pages.get(page, {}).pop(name, None)
 
     def close_page(self, page: str) -> None:
         """Forget all pictures of a page."""

@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import sys
+from typing import NoReturn
 
 from nicegui import app, ui
 from starlette.formparsers import MultiPartParser
@@ -21,12 +22,13 @@ from webapp.page import Page
 from webapp.service import Service
 
 ENVELOPE = 10**6  # bytes that a browser adds to a file that it sends
+AWAY = 60  # seconds that a page may be silent, while scoring keeps the processor busy, before it is forgotten
 ICON = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'><circle cx='12' cy='16' r='10' fill='#2f6fdb'/>" \
        "<circle cx='20' cy='16' r='10' fill='#e0862f' fill-opacity='.75'/></svg>"  # fmt: skip
 
 
-def serve(opt: argparse.Namespace) -> None:
-    """Answer until Ctrl-C or SIGTERM.
+def serve(opt: argparse.Namespace) -> NoReturn:
+    """Answer until Ctrl-C or SIGTERM, and leave the process with status 0.
 
     Raises:
         UserError: the address cannot be listened on, or the GPU that is named is not there.
@@ -48,12 +50,13 @@ def serve(opt: argparse.Namespace) -> None:
     with contextlib.suppress(KeyboardInterrupt):  # the usual way to end it
         # No graceful wait for open pages: they hold a connection as long as they are open.
         ui.run(host=opt.host, port=port, title="FuseLab", favicon=ICON, dark=None, show=False, reload=False,
-               tailwind=False, show_welcome_message=False, timeout_graceful_shutdown=1)  # fmt: skip
+               tailwind=False, show_welcome_message=False, timeout_graceful_shutdown=1,
+               reconnect_timeout=AWAY)  # fmt: skip
     log("the page has ended")
-    if service.desk.taken:
-        # The interpreter's way out would wait for the pair that is being fused; there is nothing to keep of it.
-        sys.stderr.flush()
-        os._exit(0)
+    # The interpreter's way out would wait for the pair that is being fused, and take seconds to put the libraries away.
+    # Nothing is left to be written.
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def add_routes(service: Service) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+import torch
 from commands import REPOSITORY, SMALL, environment
 from visitor import RUN
 
@@ -40,6 +41,7 @@ def make_run(root: Path, name: str) -> Path:
                          *SMALL])  # fmt: skip
     distributed.start(opt)
     saved_options.write(opt, options.parser)
+    torch.manual_seed(0)
     models.create_model(opt).save_networks("latest")
     return Path(opt.run_dir)
 

@@ -172,4 +172,5 @@ def test_pictures_go_with_their_page():
     assert page != other and store.put(page, "fused", b"one") != store.put(page, "fused", b"two")
     assert store.get(page, "fused") == b"two" and store.get(other, "fused") is None
     store.close_page(page)
+    store.put(page, "fused", b"too late")
     assert store.get(page, "fused") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import signal
@@ -122,6 +123,25 @@ def test_options_come_from_the_parser_and_a_wrong_one_is_refused_in_a_sentence(v
     assert visitor.fuse() == ""
 
 
+def test_field_takes_a_dropped_file_and_opens_the_dialog_on_a_click(visitor, pair):
+    browser = visitor.browser
+    browser.execute_script("HTMLInputElement.prototype.click = function () { window.asked = this.className }")
+    visitor.one(".zone-A").click()
+    wait_until(lambda: browser.execute_script("return window.asked"), "a file is asked for")
+    assert "q-uploader" in browser.execute_script("return window.asked")
+    drop = """
+        const bytes = Uint8Array.from(atob(arguments[0]), letter => letter.charCodeAt(0));
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([bytes], "dropped.png", {type: "image/png"}));
+        const event = new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true});
+        document.querySelector(".zone-A").dispatchEvent(event);
+        return event.defaultPrevented;  // else the browser would leave the page for the picture
+    """
+    assert browser.execute_script(drop, base64.b64encode(pair[0].read_bytes()).decode())
+    wait_until(lambda: visitor.find(".zone-A img"), "the picture is shown")
+    assert "dropped.png" in visitor.one(".zone-A").text
+
+
 # What is refused -----------------------------------------------------------------------------------------------------
 
 
@@ -181,8 +201,8 @@ def test_smallest_image_is_fused_and_scores_without_a_value_say_why(visitor, tmp
         visitor.drop(side, tiny.write(tmp_path / f"{side}.png", tiny.make_image(5, 3, 2)))
     assert visitor.fuse() == ""
     assert decode(visitor.fused_file()).shape == (3, 2, 3)
-    none = [tile.text for tile in visitor.find(".score") if "none" in tile.text]
-    assert none and all("is the least" in text or "2x3" in text for text in none)
+    none = {tile.text.split()[0]: tile.text for tile in visitor.find(".score") if "none" in tile.text}
+    assert "11x11 is the least" in none["SSIM"] and "41x41 is the least" in none["VIF"]
 
 
 def test_long_requests_are_refused_before_they_are_read(server):
