@@ -33,7 +33,7 @@ from util.launch import run_script
 from util.lazy import torch
 from util.logger import log
 
-WORDS = (*INFRARED_VISIBLE.a, *INFRARED_VISIBLE.b)  # of either source, in file names
+WORDS = (*INFRARED_VISIBLE.a, *INFRARED_VISIBLE.b, "a", "b")  # of either source, in file names
 # What a stage reads; the first of them names its results.
 SOURCES = {
     "enhance": ("visible", "infrared"),
