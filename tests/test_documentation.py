@@ -152,6 +152,7 @@ def build_parser(options, words: list[str]) -> OptionParser:
     first, _ = parser.parse_known_args(words)
     if hasattr(first, "model"):
         models.find_model(first.model).modify_commandline_options(parser, options is TrainOptions)
+        first, _ = parser.parse_known_args(words)
     if first.dataset_mode != "auto":
         data.find_dataset(first.dataset_mode).modify_commandline_options(parser, is_train=options is TrainOptions)
     return parser
