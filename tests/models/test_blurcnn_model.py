@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 
 import numpy as np
 import pytest
 import tiny
 import torch
-from commands import call, losses
+from commands import REPOSITORY, call, losses, run, torchrun
 
 import models
 from models.blurcnn_model import split_blocks
@@ -174,7 +175,7 @@ def test_the_wrong_kind_of_data_is_refused(make_options):
 def test_a_run_from_photographs_to_scores(tmp_path, monkeypatch, capsys):
     """train.py with validation, the accuracy again, every stage by hand, and the controls: all in files."""
 
-    def run(script, *words) -> str:
+    def work(script, *words) -> str:
         status, output, errors = call(script, *words, monkeypatch=monkeypatch, capsys=capsys)
         assert status == 0, output + errors
         return output
@@ -182,7 +183,7 @@ def test_a_run_from_photographs_to_scores(tmp_path, monkeypatch, capsys):
     for seed in range(6):
         tiny.write(tmp_path / "photographs" / f"p{seed}.png", tiny.make_image(seed, 40, 66))
     photographs, place = ["--dataroot", tmp_path / "photographs"], ["--name", "run", "--checkpoints_dir", tmp_path]
-    output = run(
+    output = work(
         "train.py", "--model", "blurcnn", *photographs, "--val_dataroot", tmp_path / "photographs", *place, *RUN,
         "--display_id", "0", "--no_html", "--n_epochs", "1", "--patches_per_photo", "2", "--print_freq", "2",
     )  # fmt: skip
@@ -190,7 +191,7 @@ def test_a_run_from_photographs_to_scores(tmp_path, monkeypatch, capsys):
     assert set(losses(tmp_path / "run")[0]["losses"]) == {"C", "accuracy"}
     validated = re.search(r"accuracy_k15 ([\d.]+)", output)[1]
     scores = dict(
-        line.split()[:2] for line in run("scripts/score_blur_patches.py", *photographs, *place, *RUN).splitlines()
+        line.split()[:2] for line in work("scripts/score_blur_patches.py", *photographs, *place, *RUN).splitlines()
     )
     assert float(scores["accuracy_k15"]) == pytest.approx(100 * float(validated), abs=0.02)
 
@@ -198,21 +199,63 @@ def test_a_run_from_photographs_to_scores(tmp_path, monkeypatch, capsys):
     for seed, side in ((2, "A"), (3, "B"), (4, "A"), (5, "B")):
         tiny.write(pairs / side / f"pair-{seed // 2 - 1:02d}-{side}.png", tiny.make_image(seed, 40, 48)[..., 1])
     stages, stage = tmp_path / "stages", "scripts/blur_stage.py"
-    run(stage, "enhance", "--visible", pairs / "B", "--infrared", pairs / "A", "--out", stages)
-    run(stage, "classify", "--visible", stages / "visible", "--infrared", pairs / "A", "--out", stages, *place)
+    work(stage, "enhance", "--visible", pairs / "B", "--infrared", pairs / "A", "--out", stages)
+    work(stage, "classify", "--visible", stages / "visible", "--infrared", pairs / "A", "--out", stages, *place)
     sources = ["--visible", stages / "visible", "--infrared", stages / "infrared", "--votes", stages / "votes"]
-    run(stage, "blend", *sources, "--out", stages)
-    run(stage, "retinex", "--images", stages / "blended", "--out", stages)
+    work(stage, "blend", *sources, "--out", stages)
+    work(stage, "retinex", "--images", stages / "blended", "--out", stages)
 
     results = ["--results_dir", tmp_path / "results"]
     test = ["--dataroot", tmp_path / "pairs", *place, *RUN, *results, "--work_size", "native", "--jobs", "1"]
-    run("test.py", *test)
+    work("test.py", *test)
     gallery = tmp_path / "results" / "run" / "test_latest"
     by_hand = sorted((stages / "fused").iterdir())
     for number, path in enumerate(by_hand):
         whole = read_pixels(gallery / "images" / f"pair-{number:02d}_fused.png")
         np.testing.assert_array_equal(read_pixels(path), whole)
-    run("scripts/blurcnn_controls.py", *test, "--metrics", "EN,SD")
+    work("scripts/blurcnn_controls.py", *test, "--metrics", "EN,SD")
     with open(tmp_path / "results" / "run_controls" / "pairs_test" / "metrics.csv", newline="") as table:
         methods = {row["method"] for row in csv.DictReader(table)}
     assert methods == {"before_retinex", "after_retinex", "average", "average_retinex"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["blendd", "--out", "x"], ["STAGE", "'blend'"]),
+        (["blend", "--visible", "{root}", "--out", "x"], ["--infrared and --votes"]),
+        (["enhance", "--visible", "{root}/nowhere", "--out", "x"], ["nowhere", "no such file"]),
+        (["enhance", "--visible", "{root}/a", "--infrared", "{root}/b", "--out", "x"], ["1.png", "no partner"]),
+        (["enhance", "--visible", "{root}/a", "--infrared", "{root}/b/2.png", "--out", "x"], ["not one of each"]),
+        (["enhance", "--visible", "{root}/a/1.png", "--infrared", "{root}/b/2.png", "--out", "x"], ["30x20", "31x20"]),
+        (["classify", "--visible", "{root}/a", "--infrared", "{root}/a", "--out", "x", "--checkpoints_dir", "{root}"],
+         ["latest_net_C.pth"]),
+    ],
+)  # fmt: skip
+def test_bad_input_of_a_stage_ends_in_a_sentence(words, said, tmp_path, monkeypatch, capsys):
+    tiny.write(tmp_path / "a" / "1.png", tiny.make_image(1, 20, 30))
+    tiny.write(tmp_path / "b" / "2.png", tiny.make_image(2, 20, 31))
+    words = [word.format(root=tmp_path) for word in words]
+    monkeypatch.chdir(tmp_path)
+    status, _, errors = call("scripts/blur_stage.py", *words, monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 2 and len(errors.splitlines()) == 1, errors
+    assert all(word in errors for word in said), errors
+    assert not (tmp_path / "x").exists()
+
+
+def test_two_processes_share_photographs_and_scores(tmp_path):
+    for seed in range(4):
+        tiny.write(tmp_path / "photographs" / f"p{seed}.png", tiny.make_image(seed, 40, 66))
+    photographs = tmp_path / "photographs"
+    torchrun(
+        2, str(REPOSITORY / "train.py"), "--model", "blurcnn", "--dataroot", photographs, "--val_dataroot", photographs,
+        "--name", "two", "--checkpoints_dir", tmp_path, *RUN, "--display_id", "0", "--no_html", "--n_epochs", "1",
+        "--patches_per_photo", "2", "--print_freq", "2", "--batch_size", "1",
+    )  # fmt: skip
+    records = losses(tmp_path / "two")
+    assert [record["step"] for record in records] == [1, 2] and records[-1]["total_iters"] == 4
+    line = json.loads((tmp_path / "two" / "val_log.jsonl").read_text().splitlines()[0])
+    place = ["--name", "two", "--checkpoints_dir", tmp_path]
+    output = run(str(REPOSITORY / "scripts/score_blur_patches.py"), "--dataroot", photographs, *place, *RUN).stdout
+    scores = dict(words[:2] for words in map(str.split, output.splitlines()))  # of one process, on all blocks
+    assert {name: f"{100 * value:.2f}" for name, value in line["scores"].items()} == scores
