@@ -22,6 +22,8 @@ class Fusion2VoidModel(BaseModel):
     """L = w mean(|F - A| |F - B|) + mean |rec_A - A| + mean |rec_B - B|, in RGB, one step of both networks.
 
     The first term is 0 where a pixel equals that of either source. Source of all values: the authors' training code.
+    ``--warmup_updates`` [ours] begins with w mean |F - (A + B) / 2|: a picture as near to one source as to the other,
+    from which the reconstructions alone decide.
     Its rate goes up and down by updates (``--lr_policy cosine_wave``, the default); once down over all epochs, which
     was probably meant, is ``--lr_policy cosine``.
     """
@@ -53,6 +55,13 @@ class Fusion2VoidModel(BaseModel):
                 default=10.0,
                 metavar="WEIGHT",
                 help="weight of |fused - A| |fused - B|",
+            )
+            training.add_argument(
+                "--warmup_updates",
+                type=whole_number(0),
+                default=0,
+                metavar="N",
+                help="first updates in which the fused image learns the sources' average instead; for short trainings",
             )
             training.add_argument(
                 "--mask_block",
@@ -117,8 +126,15 @@ class Fusion2VoidModel(BaseModel):
                 rec_b, rec_a = self.net_R(self.masked_B, self.masked_A, fused)
         distance = torch.nn.functional.l1_loss
         self.fused, self.rec_A, self.rec_B = fused.float(), rec_a.float(), rec_b.float()
-        fidelity = self.opt.lambda_fidelity * ((self.fused - a).abs() * (self.fused - b).abs()).mean()
-        terms = {"fidelity": fidelity, "rec_A": distance(self.rec_A, a), "rec_B": distance(self.rec_B, b)}
+        if self.schedule.updates < self.opt.warmup_updates:
+            fidelity = distance(self.fused, (a + b) / 2)
+        else:
+            fidelity = ((self.fused - a).abs() * (self.fused - b).abs()).mean()
+        terms = {
+            "fidelity": self.opt.lambda_fidelity * fidelity,
+            "rec_A": distance(self.rec_A, a),
+            "rec_B": distance(self.rec_B, b),
+        }
         self.backward(sum(terms.values()))
         for name in self.optimizers:
             self.step(name)

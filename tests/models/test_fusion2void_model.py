@@ -60,6 +60,18 @@ def test_the_loss_is_the_authors(make_model, make_batch):
     assert torch.equal(model.masked_B, b * model.mask)
 
 
+def test_a_warm_up_learns_the_average_and_then_ends(make_model, make_batch):
+    model, batch = make_model(NAME, "--accumulate", "1", "--warmup_updates", "2"), make_batch()
+    a, b = batch["A"], batch["B"]
+    for update in range(3):
+        model.train_on(batch)
+        average, product = (
+            (model.fused - (a + b) / 2).abs().mean(),
+            ((model.fused - a) * (model.fused - b)).abs().mean(),
+        )
+        torch.testing.assert_close(model.loss_fidelity, 10 * (average if update < 2 else product).detach())
+
+
 def test_both_orders_and_both_places_are_drawn(make_model, make_batch):
     model, batch, seen = make_model(NAME), make_batch(1), set()
     rec, fusion = model.net_R.forward, model.net_F.forward
