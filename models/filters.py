@@ -25,7 +25,15 @@ def filter_separably(image: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
 
 
 def filter_guided(image: torch.Tensor, guide: torch.Tensor, radius: int, epsilon: float) -> torch.Tensor:
-    """Smooth ``image`` so that its edges are those of ``guide``.
+    """Smooth ``image`` so that its edges are those of ``guide``; arguments as in ``fit_to_guide``."""
+    slope, offset = fit_to_guide(image, guide, radius, epsilon)
+    return slope * guide + offset
+
+
+def fit_to_guide(
+    image: torch.Tensor, guide: torch.Tensor, radius: int, epsilon: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the guided filter's slope and offset, with which slope * guide + offset is the smoothed image.
 
     He, Sun, Tang, "Guided Image Filtering", TPAMI 35(6), 2013, alg. 1, windows of 2 radius + 1 pixels a side.
 
@@ -38,7 +46,7 @@ def filter_guided(image: torch.Tensor, guide: torch.Tensor, radius: int, epsilon
     variance = mean_in_window(guide * guide, radius) - centre * centre
     slope = (mean_in_window(guide * image, radius) - centre * mean) / (variance + epsilon)
     offset = mean - slope * centre
-    return mean_in_window(slope, radius) * guide + mean_in_window(offset, radius)
+    return mean_in_window(slope, radius), mean_in_window(offset, radius)
 
 
 def _mean_along(image: torch.Tensor, radius: int, vertical: bool) -> torch.Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from models.filters import fit_to_guide
 from util.lazy import torch
 
 CONTRAST = 4.0  # of the compressed base
@@ -66,10 +67,10 @@ def smooth(image: torch.Tensor) -> torch.Tensor:
     """Return the base of an image in [0, 1]: the fast guided filter with the published radius and epsilon."""
     radius = int(RADIUS_SHARE * max(image.shape[-2:]))
     step = max(1.0, radius / SUBSAMPLED_RADIUS)
-    return filter_guided(image, round(radius / step), EPSILON, step)
+    return filter_guided_fast(image, round(radius / step), EPSILON, step)
 
 
-def filter_guided(image: torch.Tensor, radius: int, epsilon: float, step: float = 1.0) -> torch.Tensor:
+def filter_guided_fast(image: torch.Tensor, radius: int, epsilon: float, step: float) -> torch.Tensor:
     """Smooth an image by the fast guided filter with itself as guide.
 
     He and Sun, "Fast Guided Filter", arXiv 1505.00996, alg. 2: coefficients on an image that is made smaller by nearest
@@ -83,14 +84,7 @@ def filter_guided(image: torch.Tensor, radius: int, epsilon: float, step: float 
     """
     height, width = image.shape[-2:]
     small = image[..., _take(height, step, image.device), :][..., _take(width, step, image.device)]
-
-    def mean(values):
-        return torch.nn.functional.avg_pool2d(values, 2 * radius + 1, 1, radius, count_include_pad=False)
-
-    centre = mean(small)
-    variance = mean(small * small) - centre * centre
-    slope = variance / (variance + epsilon)
-    coefficients = torch.cat([mean(slope), mean((1 - slope) * centre)], 1)
+    coefficients = torch.cat(fit_to_guide(small, small, radius, epsilon), 1)
     slope, offset = torch.nn.functional.interpolate(coefficients, size=(height, width), mode="bilinear").split(1, 1)
     return slope * image + offset
 
