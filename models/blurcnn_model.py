@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 
-from data.synthesis.blur_patches import BLOCK, FLAT_BELOW, KERNELS
 from models import networks
 from models.base_model import BaseModel
 from models.sharpness import decide, enhance, pipeline, retinex
@@ -18,6 +17,9 @@ from options.types import choice, real_number, whole_number
 from util import distributed
 from util.errors import UserError
 from util.lazy import torch
+
+BLOCK = decide.WINDOW
+FLAT_BELOW = 2.0  # gray levels: a block of a smaller deviation shows no sharpness
 
 
 class BlurCNNModel(BaseModel):
@@ -195,7 +197,8 @@ class BlurCNNModel(BaseModel):
                 per_photo = len(flat) // len(self.A)
                 kernels = batch["kernel"].to(flat.device).repeat_interleave(per_photo)
                 groups = {"": ~flat, "_all": torch.ones_like(flat)}
-                groups |= {f"_k{kernel}": ~flat & (kernels == kernel) for kernel in KERNELS} | {"_flat": flat}
+                groups |= {f"_k{kernel}": ~flat & (kernels == kernel) for kernel in kernels.unique().tolist()}
+                groups["_flat"] = flat
                 for name, members in groups.items():
                     found = counts.setdefault(f"accuracy{name}", [0, 0])
                     found[0] += int(right[members].sum())
@@ -205,7 +208,9 @@ class BlurCNNModel(BaseModel):
             for name, (right, total) in part.items():
                 before = totals.get(name, (0, 0))
                 totals[name] = [before[0] + right, before[1] + total]
-        return {name: right / total for name, (right, total) in totals.items() if total}
+        by_kernel = sorted((name for name in totals if "_k" in name), key=lambda name: int(name.rpartition("_k")[2]))
+        order = ("accuracy", "accuracy_all", *by_kernel, "accuracy_flat")
+        return {name: totals[name][0] / totals[name][1] for name in order if name in totals and totals[name][1]}
 
     # Fusing ------------------------------------------------------------------------------------------------------
 

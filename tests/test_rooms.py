@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KNOWN = {
     "options": {"data", "models", "metrics", "util"},
     "models": {"util", "options.types"},
-    "data": {"util"},
+    "data": {"util", "options.types"},
     "downstream": {"data", "options", "util"},
     "metrics": {"util"},
     "util": set(),

@@ -16,7 +16,6 @@ from util.image_io import read_pixels, to_float
 BLOCK = 32  # pixels a side
 SIGMA = 9.0  # of the Gaussian: within the kernels it is almost a box
 KERNELS = (9, 11, 13, 15)  # pixels a side
-FLAT_BELOW = 2.0  # gray levels: a block of a smaller deviation shows no sharpness
 
 
 def read_gray(path) -> np.ndarray:
