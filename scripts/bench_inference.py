@@ -191,7 +191,8 @@ def make_model(name: str, flags: Sequence[str], threads: int):
         opt = TestOptions().parse([*words, "--model", name, *flags])
     opt.device = "cpu"
     model = models.create_model(opt)
-    draw_weights(model.networks[model.inference_networks[0]])
+    for network in model.networks.values():  # none where nothing is learned
+        draw_weights(network)
     return model
 
 
