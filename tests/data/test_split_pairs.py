@@ -1,4 +1,4 @@
-"""scripts/split_pairs.py: every pair is in one part, links lead to the files, and the split depends on names and seed."""
+"""scripts/split_pairs.py: every pair is in one part, links lead to the files, and names and seed decide alone."""
 
 from __future__ import annotations
 
