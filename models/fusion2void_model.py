@@ -11,10 +11,12 @@ import argparse
 
 from models import networks
 from models.base_model import BaseModel
+from models.pyramid import fuse_pyramids
 from options.types import real_number, whole_number
 from util.errors import UserError
 from util.lazy import torch
 
+WARMUP_LEVELS = 4
 OFFICIAL_PREFIXES = {"F": "FusionNet.", "R": "RecNet."}
 
 
@@ -22,8 +24,9 @@ class Fusion2VoidModel(BaseModel):
     """L = w mean(|F - A| |F - B|) + mean |rec_A - A| + mean |rec_B - B|, in RGB, one step of both networks.
 
     The first term is 0 where a pixel equals that of either source. Source of all values: the authors' training code.
-    ``--warmup_updates`` [ours] begins with w mean |F - (A + B) / 2|: a picture as near to one source as to the other,
-    from which the reconstructions alone decide.
+    ``--warmup_updates`` [ours] begins with w mean |F - L|, where L takes the larger coefficients of both sources'
+    Laplacian pyramids: as long as the fused image is soft it is nearer to the blurred source, and the first term would
+    pull it there for good.
     Its rate goes up and down by updates (``--lr_policy cosine_wave``, the default); once down over all epochs, which
     was probably meant, is ``--lr_policy cosine``.
     """
@@ -61,7 +64,8 @@ class Fusion2VoidModel(BaseModel):
                 type=whole_number(0),
                 default=0,
                 metavar="N",
-                help="first updates in which the fused image learns the sources' average instead; for short trainings",
+                help="first updates in which the fused image learns what a Laplacian pyramid makes of the sources "
+                "instead; for short trainings, which else may end with the blurred source everywhere",
             )
             training.add_argument(
                 "--mask_block",
@@ -127,7 +131,7 @@ class Fusion2VoidModel(BaseModel):
         distance = torch.nn.functional.l1_loss
         self.fused, self.rec_A, self.rec_B = fused.float(), rec_a.float(), rec_b.float()
         if self.schedule.updates < self.opt.warmup_updates:
-            fidelity = distance(self.fused, (a + b) / 2)
+            fidelity = distance(self.fused, fuse_pyramids(a, b, WARMUP_LEVELS))
         else:
             fidelity = ((self.fused - a).abs() * (self.fused - b).abs()).mean()
         terms = {

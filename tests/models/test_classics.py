@@ -12,7 +12,7 @@ import torch
 import models
 from models.filters import filter_guided, filter_separably, mean_in_window
 from models.guided_model import measure_saliency
-from models.laplacian_model import TAPS, decompose, expand
+from models.pyramid import TAPS, decompose, expand
 from util.errors import UserError
 from util.inference import explain_images, fuse_images
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from models.fusion2void_model import choose_source, draw_mask
+from models.pyramid import fuse_pyramids
 from util.errors import UserError
 from util.inference import fuse_images
 from util.schedule import rate_factor
@@ -60,16 +61,16 @@ def test_the_loss_is_the_authors(make_model, make_batch):
     assert torch.equal(model.masked_B, b * model.mask)
 
 
-def test_a_warm_up_learns_the_average_and_then_ends(make_model, make_batch):
+def test_a_warm_up_learns_the_pyramid_and_then_ends(make_model, make_batch):
     model, batch = make_model(NAME, "--accumulate", "1", "--warmup_updates", "2"), make_batch()
     a, b = batch["A"], batch["B"]
     for update in range(3):
         model.train_on(batch)
-        average, product = (
-            (model.fused - (a + b) / 2).abs().mean(),
+        pyramid, product = (
+            (model.fused - fuse_pyramids(a, b, 4)).abs().mean(),
             ((model.fused - a) * (model.fused - b)).abs().mean(),
         )
-        torch.testing.assert_close(model.loss_fidelity, 10 * (average if update < 2 else product).detach())
+        torch.testing.assert_close(model.loss_fidelity, 10 * (pyramid if update < 2 else product).detach())
 
 
 def test_both_orders_and_both_places_are_drawn(make_model, make_batch):
