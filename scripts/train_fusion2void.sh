@@ -20,10 +20,10 @@ full) flags=(
     --lr 2e-4 --lr_min 2e-6 --beta1 0.9             # [code] Adam, 0.9 and 0.999
     "${schedule[@]}" --n_epochs 1000                # [code]
     --save_epoch_freq 100 --seed 42) ;;             # [code]
-hour) flags=( # [ours] small crops, a higher rate that falls once
+hour) flags=( # [ours] small crops, a higher rate that falls once; begun at a pyramid's result, docs/methods/fusion2void.md tells why
     --preprocess crop --crop_size 64 --batch_size 2 --accumulate 1 --rotate quarter
     --samples_per_pair "$(((364 + pairs - 1) / pairs))" --lr 8e-4 --lr_policy cosine --lr_min 2e-6 --n_epochs 33
-    --save_epoch_freq 11 --save_latest_freq 728 --print_freq 92) ;;
+    --warmup_updates 3500 --save_epoch_freq 11 --save_latest_freq 728 --print_freq 92) ;;
 smoke) flags=(--preprocess crop --crop_size 64 --max_dataset_size 8 --n_epochs 2 --print_freq 8) ;;
 esac
 # [code] decay 0.996, blocks of 8 pixels, 7 of 10 hidden, fidelity 10: the model's defaults.

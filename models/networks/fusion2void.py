@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 NETWORKS = {
-    "fusion2void": {"class": "FusionNet", "role": "fusion", "title": "Fusion2Void: fuses two focus distances"},
+    "fusion2void": {"class": "FusionNet", "role": "generator", "title": "Fusion2Void: fuses two focus distances"},
     "fusion2void_rec": {
         "class": "RecNet",
-        "role": "reconstruction",
+        "role": "generator",
         "title": "Fusion2Void: restores both sources from their visible blocks and the fused image; training only",
     },
 }
