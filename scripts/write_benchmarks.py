@@ -102,7 +102,7 @@ def describe_method(name: str, checkpoints: Path) -> tuple[str, str, str, str]:
 
 
 def find_set_name(root: Path, phase: str) -> str:
-    return root.parent.name if root.name in (phase, "train", "test") else root.name
+    return root.parent.name if root.name in (phase, "train", "test", "images") else root.name
 
 
 def count_images(table: dict) -> str:
