@@ -33,11 +33,7 @@ def main() -> None:
 
 def fuse_dataset(opt, dataset) -> None:
     """Fuse, write and score this process's share of the pairs; rank 0 writes the table and the page."""
-    model = models.create_model(opt)
-    if opt.weights:
-        model.load_published(Path(opt.weights))
-    else:
-        model.load_networks(opt.epoch)
+    model = models.load_model(opt)
     model.print_networks()
     protocol, selected = choose_metrics(opt, dataset.has_gt)
     loader = data.create_loader(dataset, opt, train=False, rank=distributed.rank(), world_size=distributed.world_size())

@@ -41,3 +41,17 @@ def create_model(opt: argparse.Namespace):
     model = find_model(opt.model)(opt)
     model.finish_setup()
     return model
+
+
+def load_model(opt: argparse.Namespace):
+    """Build the method, and read what it fuses with: the run's snapshot, or the file of ``--weights``.
+
+    Raises:
+        UserError: a file is missing or broken, or the networks asked for are not those that were trained.
+    """
+    model = create_model(opt)
+    if opt.weights:
+        model.load_published(Path(opt.weights))
+    else:
+        model.load_networks(opt.epoch)
+    return model

@@ -41,12 +41,8 @@ def main() -> None:
     opt = parse()
     dataset = data.create_dataset(opt, augment=False)
     distributed.start(opt)
-    model = models.create_model(opt)
-    model.check_dataset(dataset, opt)
-    if opt.weights:
-        model.load_published(Path(opt.weights))
-    else:
-        model.load_networks(opt.epoch)
+    models.find_model(opt.model).check_dataset(dataset, opt)
+    model = models.load_model(opt)
     folder = (
         Path(opt.results_dir) / opt.name / make_safe(f"controls_{Path(opt.dataroot or opt.dir_A).name}_{opt.phase}")
     )

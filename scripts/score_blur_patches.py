@@ -27,11 +27,7 @@ def main() -> None:
     opt = parse()
     dataset = data.create_dataset(opt, augment=False)
     distributed.start(opt)
-    model = models.create_model(opt)
-    if opt.weights:
-        model.load_published(Path(opt.weights))
-    else:
-        model.load_networks(opt.epoch)
+    model = models.load_model(opt)
     loader = data.create_loader(dataset, opt, train=False)
     for name, score in model.validate(loader).items():
         log(f"{name:<14} {100 * score:6.2f} %")

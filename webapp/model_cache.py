@@ -36,10 +36,7 @@ class ModelCache:
 
 def _build(opt: argparse.Namespace):
     distributed.start(opt)
-    model = models.create_model(opt)
-    if model.inference_networks:
-        model.load_networks(opt.epoch)
-    return model
+    return models.load_model(opt)
 
 
 def _stamp(folder: Path) -> tuple:
