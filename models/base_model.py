@@ -51,6 +51,12 @@ class BaseModel:
         self.gathered = 0  # batches that the coming update holds so far
         self.updating = True  # whether step() may move parameters: False while batches are gathered
         self.finite = torch.ones((), dtype=torch.bool, device=self.device)
+        self._kept: tuple | None = None  # see keep_for_maps()
+
+    @classmethod
+    def learns(cls) -> bool:
+        """Whether there is anything to train; a method without networks fuses without a checkpoint."""
+        return bool(cls.inference_networks)
 
     # What a method gives -----------------------------------------------------------------------------------------
 
@@ -147,6 +153,15 @@ class BaseModel:
         setattr(self, f"optimizer_{name}", optimizer)
         return optimizer
 
+    def keep_for_maps(self, a: torch.Tensor, b: torch.Tensor, made) -> None:
+        """Keep what ``fuse`` has made of a pair, until ``take_kept`` or the next pair."""
+        self._kept = a, b, made
+
+    def take_kept(self, a: torch.Tensor, b: torch.Tensor):
+        """Return what was kept of this very pair, once; None where nothing was: ``explain`` then makes it anew."""
+        kept, self._kept = self._kept, None
+        return kept[2] if kept and torch.equal(kept[0], a) and torch.equal(kept[1], b) else None
+
     def autocast(self):
         """Return the context of ``--amp``: lower precision for what gains by it, nothing where it is off."""
         dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.opt.amp)
@@ -194,10 +209,10 @@ class BaseModel:
             for name in self.inference_networks:
                 self.averages[name] = copy.deepcopy(self.networks[name]).eval().requires_grad_(False)
 
-    def start_epoch(self, epoch: int, batches_seen: int = 0) -> float:
-        """Go to an epoch, behind the batches that were already learned from; return its learning rate."""
+    def start_epoch(self, epoch: int, batches_seen: int = 0) -> None:
+        """Go to an epoch, behind the batches that were already learned from."""
         self.epoch, self.batches_seen = epoch, batches_seen
-        return self.schedule.start_epoch(epoch)
+        self.schedule.start_epoch(epoch)
 
     def train_on(self, batch: dict, *, last_of_epoch: bool = False) -> bool:
         """Learn from one batch; return whether the parameters moved (``--accumulate`` gathers several first)."""

@@ -144,7 +144,6 @@ class BlurCNNModel(BaseModel):
             without_zeros=opt.edt_without_zeros,
             retinex_sigma=0.0 if opt.no_retinex else opt.retinex_sigma,
         )
-        self._fused_last: tuple | None = None
         if self.is_train:
             optimizer = torch.optim.SGD(
                 network.parameters(), lr=opt.lr, momentum=opt.beta1, weight_decay=opt.weight_decay
@@ -221,18 +220,13 @@ class BlurCNNModel(BaseModel):
             return pipeline.run_pipeline(*levels, self._compare_windows, self.settings)
 
     def fuse(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        # One by one: every stage is of a whole image, and what a pair becomes may not depend on its neighbours.
-        stages = [self.run_stages(*pair) for pair in zip(a.split(1), b.split(1), strict=True)]
-        self._fused_last = (a, b, stages)
+        stages = self._run_each(a, b)
+        self.keep_for_maps(a, b, stages)
         return torch.cat([bring_back(stage.fused / 255, a.shape[-2:]) for stage in stages])
 
     def explain(self, a: torch.Tensor, b: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the enhanced sources, the votes (white: visible), the decision, and the fusion before the Retinex."""
-        last, self._fused_last = self._fused_last, None
-        if last is not None and torch.equal(last[0], a) and torch.equal(last[1], b):
-            stages = last[2]
-        else:
-            stages = [self.run_stages(*pair) for pair in zip(a.split(1), b.split(1), strict=True)]
+        stages = self.take_kept(a, b) or self._run_each(a, b)
         maps = {
             "infrared": [stage.infrared / 255 for stage in stages],
             "visible": [stage.visible / 255 for stage in stages],
@@ -241,6 +235,10 @@ class BlurCNNModel(BaseModel):
             "before_retinex": [stage.blended / 255 for stage in stages],
         }
         return {name: torch.cat([bring_back(one, a.shape[-2:]) for one in images]) for name, images in maps.items()}
+
+    def _run_each(self, a: torch.Tensor, b: torch.Tensor) -> list[pipeline.Stages]:
+        # One by one: every stage is of a whole image, and what a pair becomes may not depend on its neighbours.
+        return [self.run_stages(*pair) for pair in zip(a.split(1), b.split(1), strict=True)]
 
     def _compare_windows(self, first: torch.Tensor, second: torch.Tensor, stride: int) -> torch.Tensor:
         with self.autocast():

@@ -147,11 +147,14 @@ class Fusion2VoidModel(BaseModel):
         self.value_share_A = choose_source(self.fused.detach(), a, b).mean()
 
     def fuse(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return self.net_F.fuse(a, b).float()
+        fused = self.net_F.fuse(a, b).float()
+        self.keep_for_maps(a, b, fused)
+        return fused
 
     def explain(self, a: torch.Tensor, b: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return where the fused image is nearer to A (white) and where to B (black)."""
-        return {"choice": choose_source(self.fuse(a, b), a, b)}
+        fused = self.take_kept(a, b)
+        return {"choice": choose_source(self.fuse(a, b) if fused is None else fused, a, b)}
 
     def compute_visuals(self) -> None:
         self.choice = choose_source(self.fused, self.A, self.B)

@@ -62,13 +62,13 @@ class TestOptions(BaseOptions):
             if "model" not in given:
                 raise UserError("--weights needs --model NAME: whose weights the file holds")
             return {}
-        if "model" in given and not models.find_model(first.model).inference_networks:
+        if "model" in given and not models.find_model(first.model).learns():
             return {}  # nothing was learned, so no run has to be there
         stored = saved_options.read(first.checkpoints_dir, first.name)
         return {name: value for name, value in stored.items() if name != "dataset_mode"}
 
     def finish(self, opt: argparse.Namespace, parser: OptionParser) -> None:
-        learns = bool(models.find_model(opt.model).inference_networks)
+        learns = models.find_model(opt.model).learns()
         if not learns and "name" not in opt.given:
             opt.name = opt.model
         super().finish(opt, parser)

@@ -238,7 +238,7 @@ class TrainOptions(BaseOptions):
         return {name: value for name, value in stored.items() if name in known}
 
     def finish(self, opt: argparse.Namespace, parser: OptionParser) -> None:
-        if not models.find_model(opt.model).inference_networks:
+        if not models.find_model(opt.model).learns():
             raise UserError(
                 f"--model {opt.model} has nothing to learn: fuse with it at once by python test.py --model {opt.model}"
             )

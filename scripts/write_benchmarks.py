@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import models
 from options import saved_options
 from options.option_parser import OptionParser
+from util.benchmark import format_table
 from util.errors import UserError
 from util.files import REPOSITORY, atomic_write
 from util.launch import run_script
@@ -39,12 +40,14 @@ def main() -> None:
         format_table(
             ("method", "what it is", "trained on", "updates", "hours"),
             [(name, *describe_method(name, opt.checkpoints_dir)) for name in methods],
+            texts=5,
         ),
         "## Mean ranks",
         "Of the methods on every image and metric, 1 being the best; each metric counts alike.",
         format_table(
             ("method", *(f"{name} ({count_images(table)})" for name, table in evaluations)),
             [(name, *(format_rank(table, name) for _, table in evaluations)) for name in methods],
+            texts=1 + len(evaluations),
         ),
     ]
     for folder, (name, table) in zip(opt.evaluations, evaluations, strict=True):
@@ -84,7 +87,7 @@ def read_evaluation(folder: Path) -> tuple[str, dict]:
 def describe_method(name: str, checkpoints: Path) -> tuple[str, str, str, str]:
     """Return what a method is, its training data, its updates and the hours they took; "-" what is not known."""
     if not (checkpoints / name / "train_opt.json").is_file():
-        known = name in models.model_names() and not models.find_model(name).inference_networks
+        known = name in models.model_names() and not models.find_model(name).learns()
         return (models.find_model(name).title if known else "-", "-", "-", "-")
     stored = saved_options.read(str(checkpoints), name)
     title = models.find_model(stored["model"]).title
@@ -116,11 +119,6 @@ def format_rank(table: dict, name: str) -> str:
         return "-"
     best = min(rank for rank in ranks.values() if rank is not None)
     return f"**{ranks[name]:.2f}**" if ranks[name] == best else f"{ranks[name]:.2f}"
-
-
-def format_table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [heads, [":--"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 if __name__ == "__main__":

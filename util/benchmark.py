@@ -140,9 +140,9 @@ def read_processor() -> str:
     return f"{facts.get('model name', platform.machine())} ({'with' if native else 'without'} bf16 instructions)"
 
 
-def format_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table whose first two columns are texts and whose others are numbers."""
-    lines = [heads, [":--"] * 2 + ["--:"] * (len(heads) - 2), *rows]
+def format_table(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 2) -> str:
+    """Return a Markdown table: the first ``texts`` columns stand on the left, the others, numbers, on the right."""
+    lines = [heads, [":--"] * texts + ["--:"] * (len(heads) - texts), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -47,11 +47,10 @@ class Schedule:
                 name: make(optimizer, "min", PLATEAU_FACTOR, PLATEAU_PATIENCE) for name, optimizer in optimizers.items()
             }
 
-    def start_epoch(self, epoch: int) -> float:
-        """Set the rates of ``epoch`` and return the first optimiser's."""
+    def start_epoch(self, epoch: int) -> None:
+        """Set the rates of ``epoch``."""
         self.epoch = epoch
         self._set_rates()
-        return self.rate()
 
     def end_update(self) -> None:
         """Count an update of the parameters; with cosine_wave the next one has another rate."""

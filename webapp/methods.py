@@ -48,7 +48,7 @@ def list_methods(checkpoints_dir: str) -> tuple[list[Method], list[str]]:
             runs.append(read_run(path.parent))
         except UserError as error:
             left_out.append(f"run {path.parent.name} is not offered: {error}")
-    free = [Method(name) for name in models.model_names() if not models.find_model(name).inference_networks]
+    free = [Method(name) for name in models.model_names() if not models.find_model(name).learns()]
     return runs + free, left_out
 
 

@@ -12,7 +12,7 @@ import models
 from util.inference import fuse_images
 
 ALL = [*models.model_names(), "template"]
-LEARNING = [name for name in ALL if models.find_model(name).inference_networks]
+LEARNING = [name for name in ALL if models.find_model(name).learns()]
 
 
 @pytest.fixture(params=ALL)

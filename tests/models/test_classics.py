@@ -16,7 +16,7 @@ from models.pyramid import TAPS, decompose, expand
 from util.errors import UserError
 from util.inference import explain_images, fuse_images
 
-CLASSICS = [name for name in models.model_names() if not models.find_model(name).inference_networks]
+CLASSICS = [name for name in models.model_names() if not models.find_model(name).learns()]
 CHOOSING = [name for name in CLASSICS if name not in ("average", "maximum")]
 
 

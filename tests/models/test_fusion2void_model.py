@@ -10,7 +10,7 @@ import torch
 from models.fusion2void_model import choose_source, draw_mask
 from models.pyramid import fuse_pyramids
 from util.errors import UserError
-from util.inference import fuse_images
+from util.inference import explain_images, fuse_images
 from util.schedule import rate_factor
 
 NAME = "fusion2void"
@@ -159,3 +159,14 @@ def test_a_training_image_below_a_block_is_refused(make_model, make_options):
     model, opt = make_model(NAME), make_options(NAME)
     with pytest.raises(UserError, match="smaller than --mask_block 8"):
         model.check_training_size(64, 7, "the pair x of 64x7", opt)
+
+
+def test_maps_of_a_fused_pair_cost_no_second_fusion(make_model, make_batch):
+    model, batch, calls = make_model(NAME, is_train=False), make_batch(), []
+    fuse = model.net_F.fuse
+    model.net_F.fuse = lambda a, b: calls.append(1) or fuse(a, b)
+    fused = fuse_images(model, batch["A"], batch["B"])
+    choice = explain_images(model, batch)["choice"]
+    assert len(calls) == 1 and torch.equal(choice, choose_source(fused, batch["A"], batch["B"]))
+    again = explain_images(model, {**batch, "A": batch["B"], "B": batch["A"]})["choice"]
+    assert len(calls) == 2 and torch.equal(again, 1 - choice), "another pair's maps were kept"

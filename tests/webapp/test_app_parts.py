@@ -24,7 +24,7 @@ from webapp.picture_store import PictureStore
 from webapp.uploads import Limits, Upload, join_pair, read_upload
 
 LIMITS = Limits(megapixels=0.01, megabytes=1)
-FREE = [name for name in models.model_names() if not models.find_model(name).inference_networks]
+FREE = [name for name in models.model_names() if not models.find_model(name).learns()]
 
 
 # Methods -------------------------------------------------------------------------------------------------------------
