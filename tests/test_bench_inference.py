@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from scripts import bench_inference
 from scripts.originals import blurcnn, ignet, refusion
-from util.benchmark import Turn
+from util.benchmark import Turn, record
 from util.errors import RunError
 
 SIZE = (48, 32)
@@ -162,3 +162,15 @@ def test_wrong_wishes_are_told_in_a_sentence(arguments, sentence, repository):
         [sys.executable, repository / "scripts/bench_inference.py", *arguments], capture_output=True, text=True
     )
     assert done.returncode == 2 and "Traceback" not in done.stderr and sentence in done.stderr
+
+
+def test_figures_are_recorded_between_their_marks(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("above\n<!-- one -->\nold\n<!-- /one -->\nbelow\n<!-- two -->\n<!-- /two -->\n", "utf-8")
+    record("one", "| new |\n", page)
+    record("two", "also", page)
+    expected = "above\n<!-- one -->\n\n| new |\n\n<!-- /one -->\nbelow\n<!-- two -->\n\nalso\n\n<!-- /two -->\n"
+    assert page.read_text("utf-8") == expected
+    with pytest.raises(RunError, match="<!-- three -->"):
+        record("three", "lost", page)
+    assert page.read_text("utf-8") == expected

@@ -20,7 +20,11 @@ from typing import Any, NamedTuple
 
 from util.allocator import keep_freed_memory
 from util.errors import RunError
+from util.files import REPOSITORY, atomic_write
 from util.jobs import count_cores
+from util.logger import log
+
+PAGE = REPOSITORY / "docs" / "performance.md"
 
 # What a variant changes, as words joined by "+": flags of train.py and test.py, and our allocator left out.
 SYSTEM_MALLOC = "system_malloc"
@@ -144,6 +148,22 @@ def format_table(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int
     """Return a Markdown table: the first ``texts`` columns stand on the left, the others, numbers, on the right."""
     lines = [heads, [":--"] * texts + ["--:"] * (len(heads) - texts), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def record(section: str, text: str, page: Path = PAGE) -> None:
+    """Put ``text`` between the lines ``<!-- SECTION -->`` and ``<!-- /SECTION -->`` of the page of figures.
+
+    Raises:
+        RunError: the page has no such two lines, once each.
+    """
+    content = page.read_text(encoding="utf-8")
+    marks = f"<!-- {section} -->\n", f"<!-- /{section} -->\n"
+    if any(content.count(mark) != 1 for mark in marks):
+        raise RunError(f"{page} should have one line {marks[0].strip()} and one {marks[1].strip()}: figures are put between")
+    before, rest = content.split(marks[0])
+    _, after = rest.split(marks[1])
+    atomic_write(page, f"{before}{marks[0]}\n{text.strip()}\n\n{marks[1]}{after}")
+    log(f"recorded in {page}, section {section}")
 
 
 def variant(text: str) -> str:
