@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 NORMS = ("batch", "instance", "none")
 
@@ -27,3 +28,18 @@ def make_norm(norm: str, channels: int) -> nn.Module:
 def needs_bias(norm: str) -> bool:
     """Whether a convolution in front of ``norm`` has a bias: batch normalisation brings its own shift."""
     return norm != "batch"
+
+
+def fold_norms(network: nn.Module) -> None:
+    """Multiply batch normalisations into the convolutions in front of them, in place: for fusing alone.
+
+    Which ones is said by the modules: ``FOLDS = (("conv", "norm"), ...)`` names attributes of which the second is called
+    on what the first returns. A normalisation of another kind stays.
+    """
+    for module in network.modules():
+        for conv_name, norm_name in getattr(module, "FOLDS", ()):
+            conv, norm = getattr(module, conv_name), getattr(module, norm_name)
+            if type(norm) is nn.BatchNorm2d:
+                is_transposed = isinstance(conv, nn.ConvTranspose2d)
+                setattr(module, conv_name, fuse_conv_bn_eval(conv, norm, transpose=is_transposed))
+                setattr(module, norm_name, nn.Identity())

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.networks.layers import make_norm, needs_bias
+from models.networks.strips import conv_reflected
 
 NETWORKS = {
     "r2gan_generator": {
@@ -37,6 +38,8 @@ class R2GANOutput(NamedTuple):
 class ConvBlock(nn.Module):
     """Convolution, normalisation, ReLU."""
 
+    FOLDS = (("conv", "norm"),)
+
     def __init__(self, conv: nn.Module, norm: str):
         super().__init__()
         self.conv = conv
@@ -49,6 +52,8 @@ class ConvBlock(nn.Module):
 class ResidualBlock(nn.Module):
     """x + norm(conv(dropout(relu(norm(conv(x)))))), 3x3 with reflected borders; shape and channels stay."""
 
+    FOLDS = (("conv1", "norm1"), ("conv2", "norm2"))
+
     def __init__(self, channels: int, norm: str, use_dropout: bool):
         super().__init__()
         bias = needs_bias(norm)
@@ -60,8 +65,8 @@ class ResidualBlock(nn.Module):
         self.norm2 = make_norm(norm, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.dropout(functional.relu(self.norm1(self.conv1(x)), inplace=True))
-        return x + self.norm2(self.conv2(y))
+        y = functional.relu(self.norm1(conv_reflected(self.conv1, x)), inplace=True)
+        return x + self.norm2(conv_reflected(self.conv2, self.dropout(y)))
 
 
 class R2GANGenerator(nn.Module):

@@ -13,22 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.networks import winograd
+from models.networks import shortcuts, winograd
 
 STRIP_ELEMENTS = 3 * 2**19  # of the widest map of a strip: 6 MB in float32
-WINOGRAD_CHANNELS = 128  # of the narrower side of a convolution, and
-WINOGRAD_PIXELS = 64 * 64  # of its map: with fewer its own work is more than what it saves
-
-
-def cuts(x: Tensor) -> bool:
-    """Whether maps are made in strips. In training a strip's gradient would be as large as the map; a GPU wants large
-    pieces; and compiled, the strips would be unrolled for minutes."""
-    return not (torch.is_grad_enabled() or x.device.type != "cpu" or torch.compiler.is_compiling())
 
 
 def conv_halve(conv: nn.Conv2d, x: Tensor, halve: Callable[[Tensor], Tensor]) -> Tensor:
     """Return ``halve(conv(x))``: a 3x3 convolution, and what makes of its map one of half the size."""
-    if not cuts(x):
+    if not shortcuts.open_for(x):
         return halve(conv(x))
     height, convolve = x.shape[-2], _Rows(conv, x)
 
@@ -40,7 +32,7 @@ def conv_halve(conv: nn.Conv2d, x: Tensor, halve: Callable[[Tensor], Tensor]) ->
 
 def conv_whole(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """Return ``conv(x)``, a 3x3 convolution to a map of the same size."""
-    if not cuts(x):
+    if not shortcuts.open_for(x):
         return conv(x)
     height, convolve = x.shape[-2], _Rows(conv, x)
 
@@ -50,9 +42,22 @@ def conv_whole(conv: nn.Conv2d, x: Tensor) -> Tensor:
     return in_strips(make, height, convolve.row_elements(x.shape[-1]), convolve.step)
 
 
+def conv_reflected(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """Return ``conv(x)``, a 3x3 convolution with reflected borders to a map of the same size."""
+    if not (shortcuts.open_for(x) and winograd.pays(conv.weight, x)):
+        return conv(x)
+    padded, convolve = functional.pad(x, (1, 1, 1, 1), "reflect"), winograd.prepare(conv.weight, conv.bias, padding=0)
+
+    def make(top: int, bottom: int) -> Tensor:
+        return convolve(padded[:, :, top : bottom + 2])
+
+    row_elements = len(x) * max(conv.weight.shape[:2]) * x.shape[-1] * winograd.GROWTH
+    return in_strips(make, x.shape[-2], int(row_elements), winograd.TILE)
+
+
 def double_conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """Return a 3x3 convolution of x at twice its size, bilinear with its corners kept."""
-    if not cuts(x):
+    if not shortcuts.open_for(x):
         return conv(functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True))
     height, width = x.shape[-2:]
     places = torch.arange(2 * height, dtype=torch.float32) * ((height - 1) / (2 * height - 1))
@@ -105,11 +110,8 @@ class _Rows:
 
     def __init__(self, conv: nn.Conv2d, x: Tensor, scale: int = 1):
         weight, bias = conv.weight, conv.bias
-        pixels = len(x) * x.shape[-2] * x.shape[-1] * scale**2
-        is_wide = min(weight.shape[:2]) >= WINOGRAD_CHANNELS and pixels >= WINOGRAD_PIXELS
-        is_single = x.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
         self.channels = len(x) * max(weight.shape[:2])
-        if is_wide and is_single:
+        if winograd.pays(weight, x, scale):
             self.convolve, self.step = winograd.prepare(weight, bias), winograd.TILE
             self.channels *= winograd.GROWTH
         else:

@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 TILE = 4  # pixels a side that one tile gives
+_CHANNELS = 128  # of the narrower side of a convolution, and
+_PIXELS = 64 * 64  # of its map: with fewer its own work is more than what it saves
 _SEEN = TILE + 2  # and that it is made from
 GROWTH = (_SEEN / TILE) ** 2  # by how much a map grows where it is carried
 # Where the polynomials are evaluated, beside infinity. With the usual 0, 1, -1, 2, -2 the result would have twice the
@@ -21,26 +23,33 @@ GROWTH = (_SEEN / TILE) ** 2  # by how much a map grows where it is carried
 _POINTS = (0.0, 0.625, -0.625, 1.5, -1.5)
 
 
-def prepare(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+def pays(weight: Tensor, x: Tensor, scale: int = 1) -> bool:
+    """Whether a convolution by ``weight`` (K, C, 3, 3) of ``x`` (N, C, H, W), ``scale`` times as large, is quicker so."""
+    pixels = len(x) * x.shape[-2] * x.shape[-1] * scale**2
+    is_wide = min(weight.shape[:2]) >= _CHANNELS and pixels >= _PIXELS
+    return is_wide and x.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+
+
+def prepare(weight: Tensor, bias: Tensor | None, padding: int = 1) -> Callable[[Tensor], Tensor]:
     """Return the convolution by ``weight`` (K, C, 3, 3) and ``bias`` (K), without gradients.
 
-    It maps (N, C, H + 2, W) to (N, K, H, W), float32 with the channels of a pixel side by side: one row is lost above
-    and below, the columns are filled up with zeros on either side.
+    It maps (N, C, H + 2, W + 2 - 2 padding) to (N, K, H, W), float32 with the channels of a pixel side by side: the
+    rows have their neighbours, the columns are filled up with ``padding`` zeros on either side.
     """
     outputs, inputs = weight.shape[:2]
     _, carry_kernel, _ = _transforms()
     kernels = (carry_kernel @ weight.permute(2, 3, 1, 0).reshape(9, -1)).view(-1, inputs, outputs)
 
     def convolve(x: Tensor) -> Tensor:
-        return _convolve(x, kernels, bias)
+        return _convolve(x, kernels, bias, padding)
 
     return convolve
 
 
-def _convolve(x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
+def _convolve(x: Tensor, kernels: Tensor, bias: Tensor | None, padding: int) -> Tensor:
     carry_tile, _, carry_back = _transforms()
-    batch, (height, width), outputs = len(x), (x.shape[2] - 2, x.shape[3]), kernels.shape[-1]
-    x = functional.pad(x, (1, 1 + -width % TILE, 0, -height % TILE)).permute(0, 2, 3, 1)
+    batch, (height, width), outputs = len(x), (x.shape[2] - 2, x.shape[3] - 2 + 2 * padding), kernels.shape[-1]
+    x = functional.pad(x, (padding, padding + -width % TILE, 0, -height % TILE)).permute(0, 2, 3, 1)
     tiles = x.unfold(1, _SEEN, TILE).unfold(2, _SEEN, TILE)  # (N, rows, columns, C, 6, 6)
     rows, columns = tiles.shape[1:3]
     tiles = tiles.permute(4, 5, 0, 1, 2, 3).reshape(_SEEN**2, -1)

@@ -10,7 +10,7 @@ from skimage.metrics import structural_similarity
 
 from models import networks
 from models.ignet_model import IGNetModel
-from models.networks import strips
+from models.networks import strips, winograd
 from tests.reference import fill_weights, read_fixture
 from util.errors import UserError
 from util.inference import fuse_images
@@ -44,7 +44,7 @@ def pair() -> tuple[torch.Tensor, torch.Tensor]:
 def test_strips_give_what_whole_maps_give(elements, winograd_pixels, order, network, pair, monkeypatch):
     """With gradients every map is made whole by direct sums; without, in strips of rows of any height."""
     monkeypatch.setattr(strips, "STRIP_ELEMENTS", elements)
-    monkeypatch.setattr(strips, "WINOGRAD_PIXELS", winograd_pixels)
+    monkeypatch.setattr(winograd, "_PIXELS", winograd_pixels)
     network = network.to(memory_format=order)
     with torch.enable_grad():
         whole = network(*pair)
