@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.networks.strips import conv_halve, conv_whole, cuts, double_conv, in_strips
+from models.networks import shortcuts
+from models.networks.strips import conv_halve, conv_whole, double_conv, in_strips
 
 NETWORKS = {
     "ignet": {
@@ -201,7 +202,7 @@ class GraphInteraction(nn.Module):
         gates = None
         if self.use_leader and leader_ir is not None:
             gates = 1 + self.C_ca[0](leader_ir).sigmoid(), 1 + self.C_ca[1](leader_vis).sigmoid()
-        if not cuts(nodes_ir):
+        if not shortcuts.open_for(nodes_ir):
             return self._exchange(nodes_ir, nodes_vis, gates)
 
         def make(top: int, bottom: int) -> Tensor:  # no pixel hears of another one here
