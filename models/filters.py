@@ -19,7 +19,7 @@ def mean_in_window(image: torch.Tensor, radius: int) -> torch.Tensor:
 def filter_separably(image: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
     """Convolve rows and columns with the same odd number of symmetric ``taps``, borders repeated."""
     channels, count = image.shape[1], len(taps)
-    taps = taps.to(image).expand(channels, 1, count)
+    taps = taps.to(image, non_blocking=True).expand(channels, 1, count)
     image, convolve = pad(image, count // 2), torch.nn.functional.conv2d
     return convolve(convolve(image, taps[..., None, :], groups=channels), taps[..., :, None], groups=channels)
 

@@ -17,15 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 SIDE = 32  # of a window
-CHUNK = 4  # windows whose pixels are in memory between a product and its halving, 4 MB
+CHUNK = 4  # windows whose pixels are in memory between a product and its halving, 4 MB; a GPU takes all at once
 
 # A window has rows 0 to 31; behind them come a row of zeros, the other window's row 31 and its row 0. The taps of each
 # row of the table: row 0 below zeros and below the other window, 1 to 30, row 31 above the other window, above zeros.
 _ZEROS, _ABOVE, _BELOW = SIDE, SIDE + 1, SIDE + 2
-_ROW_TAPS = [
+_ROW_TAPS = torch.tensor([
     (_ZEROS, 0, 1), (_ABOVE, 0, 1), *((y - 1, y, y + 1) for y in range(1, SIDE - 1)), (30, 31, _BELOW), (30, 31, _ZEROS)
-]  # fmt: skip
-_UPPER, _LOWER = (0, 2, 3, 4), (1, 2, 3, 5)  # rows of the last table that a window has above and below another one
+])  # fmt: skip
 
 
 def compare_pairs(network: nn.Module, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
@@ -42,7 +41,8 @@ def compare_pairs(network: nn.Module, first: Tensor, second: Tensor) -> tuple[Te
     gray, *gradients = branches
     gray = _halve(network.ResBlock4_1, gray, slope)
     features = torch.cat([gray, _halve(network.ResBlock4_23, torch.cat(gradients, -1), slope)], -1)
-    upper, lower = features[:, _UPPER], features[:, _LOWER]
+    # Rows 0, 2, 3 and 4 of the last table are a window's above another one; rows 1, 2, 3 and 5 below it.
+    upper, lower = torch.cat([features[:, :1], features[:, 2:5]], 1), torch.cat([features[:, 1:4], features[:, 5:]], 1)
     stacks = torch.cat([upper, lower.roll(len(first), 0)], 1)  # (2 N, 8, 4, 512): [first; second], [second; first]
     return network.fc(stacks.permute(0, 3, 1, 2).flatten(1)).chunk(2)
 
@@ -51,7 +51,7 @@ def _cut_taps(first: Tensor, second: Tensor) -> Tensor:
     """Return what the 3x3 convolution takes for each pixel, (3, 2 N, 34, 32, 9): plane, first ones and second ones."""
     own, other = torch.cat([first, second]), torch.cat([second, first])
     rows = torch.cat([own, torch.zeros_like(own[:, :, :1]), other[:, :, -1:], other[:, :, :1]], 2)
-    taps = functional.pad(rows, (1, 1))[:, :, torch.tensor(_ROW_TAPS, device=rows.device)]
+    taps = functional.pad(rows, (1, 1))[:, :, _ROW_TAPS.to(rows.device, non_blocking=True)]
     return taps.unfold(-1, 3, 1).permute(1, 0, 2, 4, 3, 5).flatten(-2)
 
 
@@ -131,7 +131,7 @@ class _HalvedProduct(torch.autograd.Function):
     def forward(ctx, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.winners, pooled = [], []
-        for part in x.split(CHUNK):
+        for part in x.split(_chunk(x)):
             halved, rows = _take_larger(_pair_rows(part @ weight))
             halved, columns = _take_larger(_pair_columns(halved))
             ctx.winners.append((rows, columns))
@@ -142,7 +142,7 @@ class _HalvedProduct(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor]:
         x, weight = ctx.saved_tensors
         x_grad, weight_grad = torch.empty_like(x), torch.zeros_like(weight)
-        parts = zip(x.split(CHUNK), x_grad.split(CHUNK), grad.split(CHUNK), ctx.winners, strict=True)
+        parts = zip(*(tensor.split(_chunk(x)) for tensor in (x, x_grad, grad)), ctx.winners, strict=True)
         for part, part_grad, halved_grad, (rows, columns) in parts:
             rows_grad = halved_grad.new_empty(rows.shape)
             _give_to_larger(_pair_columns(rows_grad), halved_grad, columns)
@@ -152,6 +152,10 @@ class _HalvedProduct(torch.autograd.Function):
             torch.mm(product_grad, weight.t(), out=part_grad.flatten(0, 2))
             weight_grad.addmm_(part.flatten(0, 2).t(), product_grad)
         return x_grad, weight_grad
+
+
+def _chunk(x: Tensor) -> int:
+    return CHUNK if x.device.type == "cpu" else len(x)
 
 
 def _pair_rows(x: Tensor) -> list[tuple[Tensor, Tensor]]:

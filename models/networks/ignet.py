@@ -155,13 +155,18 @@ class MessagePassing(nn.Module):
         # w (h_i - h_j) = w h_i - w h_j: one product for each node and place instead of one for each edge.
         places = functional.conv2d(nodes.flatten(0, 1), self.C_wgt.weight)
         places = places.view(*nodes.shape[:2], 2, *nodes.shape[3:])
-        first, second = (nodes[list(neighbours)] for neighbours in self._NEIGHBOURS)
+        first, second = (_take(nodes, neighbours) for neighbours in self._NEIGHBOURS)
         edges = torch.stack(
-            [places[:, :, slot] - places[list(self._NEIGHBOURS[slot]), :, slot] for slot in (0, 1)], 2
+            [places[:, :, slot] - _take(places[:, :, slot], self._NEIGHBOURS[slot]) for slot in (0, 1)], 2
         ).sigmoid()
         if self.legacy_interleave:
             return edges.repeat(1, 1, nodes.shape[2] // 2, 1, 1) * (first + second)
         return edges[:, :, :1] * first + edges[:, :, 1:] * second
+
+
+def _take(x: Tensor, numbers: tuple[int, ...]) -> Tensor:
+    """Return ``x[list(numbers)]``, for which a GPU would be waited for: the list is copied to it."""
+    return torch.stack([x[number] for number in numbers])
 
 
 class GraphInteraction(nn.Module):

@@ -35,7 +35,8 @@ def find_planes(image: torch.Tensor, *, grey_everywhere: bool = False) -> torch.
 
 def normalise(planes: torch.Tensor) -> torch.Tensor:
     """Bring planes (N, 3, H, W) from levels to the classifier's units."""
-    mean, deviation = (planes.new_tensor(values).view(3, 1, 1) for values in zip(*NORMALISATION, strict=True))
+    constants = torch.tensor(NORMALISATION, dtype=planes.dtype).to(planes.device, non_blocking=True)
+    mean, deviation = constants[:, :, None, None].unbind(1)
     return (planes / 255 - mean) / deviation
 
 
