@@ -17,6 +17,7 @@ from util.errors import RunError, UserError
 from util.lazy import torch
 from util.logger import log
 from util.schedule import Schedule
+from util.tiling import Place, Tiling
 
 
 class BaseModel:
@@ -78,6 +79,11 @@ class BaseModel:
         """Refuse, with a UserError, or warn of, pairs that this method is not meant for; torch is not loaded."""
 
     @staticmethod
+    def find_tiling(opt: argparse.Namespace) -> Tiling | None:
+        """Return how pictures too large for the memory are fused in tiles; None: whole ones alone; torch not loaded."""
+        return None
+
+    @staticmethod
     def translate_weights(weights: dict[str, torch.Tensor], opt: argparse.Namespace) -> dict[str, dict]:
         """Return {network: its state} of a file that the method's authors published (``--weights``)."""
         raise UserError(f"--model {opt.model} knows no published weights: leave --weights out and name a run of yours")
@@ -106,6 +112,14 @@ class BaseModel:
     def fuse(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         """Fuse (N, channels, H, W) in [0, 1] to the same shape and range; no state, no auxiliary branch."""
         raise TypeError(f"{type(self).__name__} gives no fuse()")
+
+    def fuse_tile(self, a: torch.Tensor, b: torch.Tensor, place: Place) -> torch.Tensor:
+        """Fuse what a tile sees, as ``fuse`` does; for networks that have to know where in the picture that is."""
+        return self.fuse(a, b)
+
+    def finish(self, fused: torch.Tensor) -> torch.Tensor:
+        """Return what the method makes of whole pictures that ``fuse`` gave, the colour not yet put back."""
+        return fused
 
     def explain(self, a: torch.Tensor, b: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return maps that show how a pair is fused (weights, votes, decisions), for the gallery of a test.
@@ -264,6 +278,23 @@ class BaseModel:
             values = self.get_current_losses()
             wrong = ", ".join(f"{name} {value:g}" for name, value in values.items() if not abs(value) < float("inf"))
             distributed.fail_together(f"training diverged: a loss is not finite ({wrong or 'since the last check'})")
+
+    @contextlib.contextmanager
+    def knowing_picture(self, a: torch.Tensor, b: torch.Tensor) -> Iterator[None]:
+        """Within, ``fuse`` gets tiles, and what its networks have to know of the whole picture is that of windows.
+
+        Args:
+            a, b: the windows, (windows, channels, side, side); see ``models/networks/whole_picture.py``.
+        """
+        from models.networks.whole_picture import forget_picture, looking_at_windows
+
+        networks = [*self.networks.values(), *self.averages.values()]
+        try:
+            with looking_at_windows(networks, len(a)):
+                self.fuse(a, b)
+            yield
+        finally:
+            forget_picture(networks)
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:

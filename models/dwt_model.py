@@ -15,6 +15,7 @@ from models.filters import mean_in_window
 from options.types import whole_number
 from util.errors import UserError, unknown_name
 from util.lazy import torch
+from util.tiling import Tiling
 
 
 class DWTModel(ClassicModel):
@@ -45,6 +46,14 @@ class DWTModel(ClassicModel):
         known = pywt.wavelist(kind="discrete")
         if opt.wavelet not in known:
             raise UserError(unknown_name("wavelet", opt.wavelet, known, "--wavelet"))
+
+    @staticmethod
+    def find_tiling(opt: argparse.Namespace) -> Tiling:
+        import pywt
+
+        # At every level a filter down and half of one up; activity and majority reach a coefficient further each.
+        taps, scale = pywt.Wavelet(opt.wavelet).dec_len, 2**opt.wavelet_levels
+        return Tiling(reach=(taps + taps // 2 + 1) * scale, multiple=scale)
 
     def fuse(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         import pywt

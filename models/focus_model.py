@@ -6,11 +6,14 @@ S. K. Nayar, Y. Nakagawa, "Shape from Focus", IEEE TPAMI 16(8), 1994, for the su
 
 from __future__ import annotations
 
+import argparse
+
 from models.classic import ClassicModel
 from models.filters import mean_in_window, pad
 from options.types import whole_number
 from util import color
 from util.lazy import torch
+from util.tiling import Tiling
 
 
 class FocusModel(ClassicModel):
@@ -28,6 +31,10 @@ class FocusModel(ClassicModel):
             help="radius of the window in which sharpness is summed up",
         )
         return parser
+
+    @staticmethod
+    def find_tiling(opt: argparse.Namespace) -> Tiling:
+        return Tiling(reach=1 + 2 * opt.focus_radius)
 
     def fuse(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return torch.where(self.decide(a, b), a, b)

@@ -15,6 +15,7 @@ from models.pyramid import fuse_pyramids
 from options.types import real_number, whole_number
 from util.errors import UserError
 from util.lazy import torch
+from util.tiling import Tiling
 
 WARMUP_LEVELS = 4
 OFFICIAL_PREFIXES = {"F": "FusionNet.", "R": "RecNet."}
@@ -92,6 +93,10 @@ class Fusion2VoidModel(BaseModel):
             )
 
     @staticmethod
+    def find_tiling(opt: argparse.Namespace) -> Tiling:
+        return Tiling(reach=19)  # 3x3 convolutions: 1 + 5 x 2 for a source, 1 + 3 x 2 + 1 for both
+
+    @staticmethod
     def translate_weights(weights: dict[str, torch.Tensor], opt: argparse.Namespace) -> dict[str, dict]:
         """Return both networks of the authors' file, whose names begin with ``FusionNet.`` and ``RecNet.``.
 
@@ -109,10 +114,7 @@ class Fusion2VoidModel(BaseModel):
         super().__init__(opt)
         wanted = {"F": "fusion2void", "R": "fusion2void_rec"} if self.is_train else {"F": "fusion2void"}
         for name, network in wanted.items():
-            network = networks.build(network, features=opt.f2v_features)
-            if self.device.type == "cpu" and not self.is_train:  # quicker there; elsewhere --channels_last decides
-                network = network.to(memory_format=torch.channels_last)
-            self.register_network(name, network)
+            network = self.register_network(name, networks.build(network, features=opt.f2v_features))
             if self.is_train:
                 optimizer = torch.optim.Adam(network.parameters(), lr=opt.lr, betas=(opt.beta1, 0.999))
                 self.register_optimizer(name, optimizer)

@@ -5,11 +5,14 @@ S. Li, X. Kang, J. Hu, "Image Fusion With Guided Filtering", IEEE Trans. Image P
 
 from __future__ import annotations
 
+import argparse
+
 from models.classic import ClassicModel
 from models.filters import filter_guided, filter_separably, mean_in_window, pad
 from options.types import real_number, whole_number
 from util import color
 from util.lazy import torch
+from util.tiling import Tiling
 
 BASE_RADIUS = 15  # of the mean that parts base and detail: 31x31 pixels
 SALIENCY_RADIUS, SALIENCY_SIGMA = 5, 5.0
@@ -36,6 +39,11 @@ class GuidedModel(ClassicModel):
                 help=f"regularisation of the guided filter on the weights of the {part}",
             )  # fmt: skip
         return parser
+
+    @staticmethod
+    def find_tiling(opt: argparse.Namespace) -> Tiling:
+        # The guided filter takes means of means.
+        return Tiling(reach=max(BASE_RADIUS, 1 + SALIENCY_RADIUS + 2 * max(opt.radius_base, opt.radius_detail)))
 
     def fuse(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         weight_base, weight_detail = self.find_weights(a, b)

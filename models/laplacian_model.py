@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
+
 from models.classic import ClassicModel
 from models.pyramid import fuse_pyramids
 from options.types import whole_number
 from util.lazy import torch
+from util.tiling import Tiling
 
 
 class LaplacianModel(ClassicModel):
@@ -23,6 +26,12 @@ class LaplacianModel(ClassicModel):
             help="levels of the Laplacian pyramid; a small picture has fewer",
         )
         return parser
+
+    @staticmethod
+    def find_tiling(opt: argparse.Namespace) -> Tiling:
+        # Two pixels of the filter down and two up at every level, whose scales add up to less than twice the last.
+        scale = 2**opt.pyramid_levels
+        return Tiling(reach=4 * scale, multiple=scale)
 
     def fuse(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return fuse_pyramids(a, b, self.opt.pyramid_levels)

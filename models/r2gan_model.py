@@ -15,6 +15,7 @@ from options.types import real_number, whole_number
 from util import color
 from util.errors import UserError
 from util.lazy import torch
+from util.tiling import Tiling
 
 
 class R2GANModel(BaseModel):
@@ -99,6 +100,11 @@ class R2GANModel(BaseModel):
                 f"{R2GANModel.size_multiple}, {smallest} pixels or more; use --preprocess resize_and_crop "
                 "with such a --crop_size"
             )
+
+    @staticmethod
+    def find_tiling(opt: argparse.Namespace) -> Tiling:
+        # 7x7, two halvings and a head take 3 + 1 + 2 + 3, two doublings 4 + 2, each block two pixels at a quarter.
+        return Tiling(reach=15 + 8 * opt.n_blocks, multiple=4, window=256 if opt.norm == "instance" else 0)
 
     @staticmethod
     def translate_weights(weights: dict, opt: argparse.Namespace) -> dict[str, dict]:

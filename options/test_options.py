@@ -11,8 +11,9 @@ from options import saved_options
 from options.base_options import BaseOptions
 from options.option_parser import OptionParser
 from options.scoring_options import add_scoring_options, check_scoring_options
-from options.types import whole_number
+from options.types import tile_side, whole_number
 from util.errors import UserError
+from util.tiling import AUTO
 
 
 class TestOptions(BaseOptions):
@@ -41,6 +42,14 @@ class TestOptions(BaseOptions):
         )
         testing.add_argument(
             "--no_maps", action="store_true", help="leave out the maps that show how a method decided (quicker)"
+        )
+        testing.add_argument(
+            "--tile",
+            type=tile_side,
+            default=AUTO,
+            metavar="auto|N|off",
+            help="fuse pictures in tiles: auto, those of more than two megapixels or that memory does not suffice for; "
+            "N, in tiles of N pixels a side; off, never (docs/huge_pictures.md)",
         )
         testing.add_argument(
             "--num_test",
@@ -82,6 +91,10 @@ class TestOptions(BaseOptions):
             opt.epoch = Path(opt.weights).stem
         elif opt.epoch not in ("latest", "best") and not opt.epoch.isdigit():
             raise UserError(f"--epoch '{opt.epoch}' is no snapshot: give latest, best or an epoch's number")
+        if isinstance(opt.tile, int) and models.find_model(opt.model).find_tiling(opt) is None:
+            raise UserError(
+                f"--tile {opt.tile}: --model {opt.model} fuses every picture as a whole, leave the flag out"
+            )
         check_scoring_options(opt)
         if opt.load_size and opt.preprocess == "none":
             opt.preprocess = "resize"  # the published protocol: every image at LOAD_SIZE x LOAD_SIZE

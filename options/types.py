@@ -58,6 +58,17 @@ def choice(*names: str) -> Callable[[str], str]:
     return parse
 
 
+def tile_side(text: str) -> int | str:
+    """Accept ``auto``, ``off``, or the side of a tile in pixels."""
+    folded = text.lower()
+    if folded in ("auto", "off"):
+        return folded
+    try:
+        return whole_number(32, 100_000)(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}; or give auto or off") from None
+
+
 def gpu_list(text: str) -> list[int] | str:
     """Accept ``auto``, ``-1`` (the CPU: an empty list) or CUDA device numbers such as ``0,1``."""
     if text == "auto":
