@@ -44,7 +44,7 @@ def create_model(opt: argparse.Namespace):
 
 
 def load_model(opt: argparse.Namespace):
-    """Build the method, and read what it fuses with: the run's snapshot, or the file of ``--weights``.
+    """Build the method, read what it fuses with (the run's snapshot, or the file of ``--weights``) and speed it up.
 
     Raises:
         UserError: a file is missing or broken, or the networks asked for are not those that were trained.
@@ -54,4 +54,5 @@ def load_model(opt: argparse.Namespace):
         model.load_published(Path(opt.weights))
     else:
         model.load_networks(opt.epoch)
+    model.speed_up()
     return model

@@ -127,16 +127,6 @@ class BaseOptions:
             help="two runs with one seed on one machine are equal",
         )
         run.add_argument("--verbose", action="store_true", help="print the networks")
-        run.add_argument(
-            "--amp",
-            type=choice("off", "bf16", "fp16"),
-            default="off",
-            help="mixed precision: off, bf16 or fp16 (fp16 needs a GPU)",
-        )
-        run.add_argument(
-            "--compile", action="store_true", help="compile the networks (torch.compile): slow to start, then faster"
-        )
-        run.add_argument("--channels_last", action="store_true", help="keep images in channels-last memory order")
 
     @staticmethod
     def add_model_options(parser: OptionParser) -> None:

@@ -88,7 +88,7 @@ class EvaluateOptions:
         add_scoring_options(parser)
         # A data set is opened as it is: nothing is cut, resized, flipped or drawn at random.
         parser.set_defaults(preprocess="none", load_size=0, crop_size=0, no_flip=True, flip_vertical=False)
-        parser.set_defaults(rotate="none", seed=0, gpu_ids=[], amp="off")
+        parser.set_defaults(rotate="none", seed=0, gpu_ids=[])
 
     def finish(self, opt: argparse.Namespace) -> None:
         """Check what no single option can."""

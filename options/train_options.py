@@ -127,6 +127,18 @@ class TrainOptions(BaseOptions):
             help="updates from the highest to the lowest rate of --lr_policy cosine_wave",
         )
         training.add_argument(
+            "--amp",
+            type=choice("off", "bf16", "fp16"),
+            default="off",
+            help="mixed precision: off, bf16 or fp16 (fp16 needs a GPU)",
+        )
+        training.add_argument(
+            "--compile", action="store_true", help="compile the networks (torch.compile): slow to start, then faster"
+        )
+        training.add_argument(
+            "--channels_last", action="store_true", help="keep images in channels-last memory order"
+        )
+        training.add_argument(
             "--accumulate", type=whole_number(1, 65536), default=1, metavar="N", help="batches that one update gathers"
         )
         training.add_argument(

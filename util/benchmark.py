@@ -159,7 +159,7 @@ def record(section: str, text: str, page: Path = PAGE) -> None:
     content = page.read_text(encoding="utf-8")
     marks = f"<!-- {section} -->\n", f"<!-- /{section} -->\n"
     if any(content.count(mark) != 1 for mark in marks):
-        raise RunError(f"{page} should have one line {marks[0].strip()} and one {marks[1].strip()}: figures are put between")
+        raise RunError(f"{page} should have one line {marks[0].strip()} and one {marks[1].strip()} for the figures")
     before, rest = content.split(marks[0])
     _, after = rest.split(marks[1])
     atomic_write(page, f"{before}{marks[0]}\n{text.strip()}\n\n{marks[1]}{after}")

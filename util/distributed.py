@@ -85,7 +85,7 @@ def start(opt: argparse.Namespace) -> None:
             if len(ids) > 1 and not inside:
                 _become_one_process_each(len(ids))
             opt.device = f"cuda:{ids[int(os.environ.get('LOCAL_RANK', '0')) % len(ids)]}"
-    if opt.amp == "fp16" and opt.device == "cpu":
+    if getattr(opt, "amp", "off") == "fp16" and opt.device == "cpu":
         raise UserError("--amp fp16 needs a GPU, and this run is on the CPU: use --amp bf16 or off")
     if opt.device != "cpu":
         torch.cuda.set_device(opt.device)

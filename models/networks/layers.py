@@ -33,8 +33,8 @@ def needs_bias(norm: str) -> bool:
 def fold_norms(network: nn.Module) -> None:
     """Multiply batch normalisations into the convolutions in front of them, in place: for fusing alone.
 
-    Which ones is said by the modules: ``FOLDS = (("conv", "norm"), ...)`` names attributes of which the second is called
-    on what the first returns. A normalisation of another kind stays.
+    The modules say which: ``FOLDS = (("conv", "norm"), ...)`` names attributes of which the second is called on what
+    the first returns. A normalisation of another kind stays.
     """
     for module in network.modules():
         for conv_name, norm_name in getattr(module, "FOLDS", ()):

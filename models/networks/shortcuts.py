@@ -15,8 +15,8 @@ _forbidden = ContextVar("forbidden", default=False)
 def open_for(x: Tensor) -> bool:
     """Whether what follows ``x`` may be computed in strips and by minimal filtering.
 
-    In training a strip's gradient would be as large as the map; a GPU wants large pieces; and compiled, the strips would
-    be unrolled for minutes.
+    In training a strip's gradient would be as large as the map; a GPU wants large pieces; and compiled, the strips
+    would be unrolled for minutes.
     """
     return not (
         _forbidden.get() or torch.is_grad_enabled() or x.device.type != "cpu" or torch.compiler.is_compiling()

@@ -24,7 +24,7 @@ _POINTS = (0.0, 0.625, -0.625, 1.5, -1.5)
 
 
 def pays(weight: Tensor, x: Tensor, scale: int = 1) -> bool:
-    """Whether a convolution by ``weight`` (K, C, 3, 3) of ``x`` (N, C, H, W), ``scale`` times as large, is quicker so."""
+    """Whether a convolution by ``weight`` (K, C, 3, 3) of ``x``, enlarged by ``scale``, is quicker so."""
     pixels = len(x) * x.shape[-2] * x.shape[-1] * scale**2
     is_wide = min(weight.shape[:2]) >= _CHANNELS and pixels >= _PIXELS
     return is_wide and x.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")

@@ -18,7 +18,8 @@ from models.networks import winograd
 @pytest.mark.parametrize("padding", [1, 0])
 def test_it_is_the_convolution_as_exactly_as_the_direct_sum(batch, inputs, outputs, height, width, has_bias, padding):
     generator = torch.Generator().manual_seed(0)
-    x = torch.rand(batch, inputs, height + 2, width + 2 - 2 * padding, generator=generator).to(memory_format=torch.channels_last)
+    x = torch.rand(batch, inputs, height + 2, width + 2 - 2 * padding, generator=generator)
+    x = x.to(memory_format=torch.channels_last)
     weight = torch.randn(outputs, inputs, 3, 3, generator=generator) / (3 * inputs**0.5)
     bias = torch.randn(outputs, generator=generator) if has_bias else None
     exact = functional.conv2d(x.double(), weight.double(), bias.double() if has_bias else None, padding=(0, padding))
