@@ -15,10 +15,12 @@ from pathlib import Path
 from util import checkpoint, distributed
 from util.errors import RunError, UserError
 from util.lazy import torch
-from util.logger import log
+from util.logger import log, warn
 from util.schedule import Schedule
 from util.tiling import Place, Tiling
 
+
+DEVICE_WORDS = {"cpu": "processor", "cuda": "GPU"}
 
 class BaseModel:
     """Holds the networks and optimisers of one method on one device.
@@ -153,9 +155,9 @@ class BaseModel:
     def register_network(self, name: str, network: torch.nn.Module) -> torch.nn.Module:
         """Move a network to the device and keep it as ``self.net_NAME``, file name ``EPOCH_net_NAME.pth``."""
         network = network.to(self.device)
-        if self.opt.channels_last:
+        if self.is_train and self.opt.channels_last:
             network = network.to(memory_format=torch.channels_last)
-        if self.opt.compile:
+        if self.is_train and self.opt.compile:
             network.compile()  # in place: names in the state dict stay as they are
         self.networks[name] = network
         setattr(self, f"net_{name}", network)
@@ -177,8 +179,28 @@ class BaseModel:
         return kept[2] if kept and torch.equal(kept[0], a) and torch.equal(kept[1], b) else None
 
     def autocast(self):
-        """Return the context of ``--amp``: lower precision for what gains by it, nothing where it is off."""
-        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.opt.amp)
+    def speed_up(self) -> None:
+        """Prepare the networks, whose weights are there, for fusing as ``--fast`` says; they cannot be saved after it.
+
+        A method with a quicker form of its networks that is no matter of their layers' order makes it here, too.
+        """
+        from models.networks.layers import fold_norms
+
+        if self.opt.fast == "bf16" and not self._has_bfloat16():
+            warn(f"--fast bf16: this {DEVICE_WORDS[self.device.type]} has no quick bfloat16, so --fast exact is taken")
+            self.opt.fast = "exact"
+        if self.opt.fast != "off":
+            for network in self.networks.values():
+                fold_norms(network)
+                network.to(memory_format=torch.channels_last)
+
+        """Return the context of ``--amp`` in training and of ``--fast`` in fusing: how layers are computed."""
+        precision = self.opt.amp if self.is_train else self.opt.fast
+        if precision == "off" and not self.is_train:
+            from models.networks import shortcuts
+
+            return shortcuts.forbidden()
+        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
         return torch.autocast(self.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
 
     def backward(self, loss: torch.Tensor) -> None:
@@ -396,7 +418,15 @@ class BaseModel:
         if image is None:
             return None
         image = image.to(self.device, non_blocking=True)
-        return image.contiguous(memory_format=torch.channels_last) if self.opt.channels_last else image
+        is_last = self.is_train and self.opt.channels_last
+        return image.contiguous(memory_format=torch.channels_last) if is_last else image
+
+    def _has_bfloat16(self) -> bool:
+        if self.device.type == "cuda":
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+        from models.networks.precision import convolves_bfloat16
+
+        return convolves_bfloat16()
 
     def _read_weights(self, path: Path) -> dict:
         weights = checkpoint.load(path, str(self.device))

@@ -11,9 +11,11 @@ from options import saved_options
 from options.base_options import BaseOptions
 from options.option_parser import OptionParser
 from options.scoring_options import add_scoring_options, check_scoring_options
-from options.types import tile_side, whole_number
+from options.types import choice, tile_side, whole_number
 from util.errors import UserError
 from util.tiling import AUTO
+
+FAST = ("off", "exact", "bf16")
 
 
 class TestOptions(BaseOptions):
@@ -50,6 +52,14 @@ class TestOptions(BaseOptions):
             metavar="auto|N|off",
             help="fuse pictures in tiles: auto, those of more than two megapixels or that memory does not suffice for; "
             "N, in tiles of N pixels a side; off, never (docs/huge_pictures.md)",
+        )
+        testing.add_argument(
+            "--fast",
+            type=choice(*FAST),
+            default="exact",
+            help="how networks are computed: exact, as quickly as the same result allows (to 1e-4); bf16, in half the "
+            "precision where the processor or the GPU has it (to 0.02); off, layer by layer as they were trained "
+            "(docs/performance.md)",
         )
         testing.add_argument(
             "--num_test",
