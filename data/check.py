@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from data.pairing import Pair, Problem
 from util.errors import UserError
 from util.image_io import check_header_and_end, read_pixels
+from util.logger import is_main_process
 
 _FULL_UP_TO = 2000  # files; beyond it --check auto reads headers and ends only
+_BLOCK = 64  # items that a thread takes at a time: handing them over one by one takes longer than reading a header
+_PATIENCE = 3  # seconds before a bar is shown
 
 
 def check_pairs(pairs: Sequence[Pair], mode: str) -> tuple[list[Pair], list[Problem]]:
@@ -43,8 +49,36 @@ def measure_files(files: Iterable[Path], mode: str) -> dict[Path, tuple[int, int
     """
     files = list(dict.fromkeys(files))
     full = mode == "full" or (mode == "auto" and len(files) <= _FULL_UP_TO)
-    with ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as pool:
-        return dict(zip(files, pool.map(_measure if full else _measure_quickly, files), strict=True))
+    return dict(zip(files, map_in_threads(_measure if full else _measure_quickly, files), strict=True))
+
+
+def map_in_threads(function: Callable[[Any], Any], items: Sequence, title: str = "checking") -> Iterator:
+    """Yield ``function(item)`` for each of many files, in order, behind a bar where it takes longer than seconds.
+
+    Only what is at work is in memory, so that a hundred thousand items need no more of it than a thousand.
+    """
+    from tqdm import tqdm
+
+    threads = min(16, 2 * (os.cpu_count() or 1))
+    waiting: deque = deque()
+    with (
+        ThreadPoolExecutor(threads) as pool,
+        tqdm(total=len(items), desc=title, unit="file", delay=_PATIENCE, leave=False,
+             disable=None if is_main_process() else True) as bar,
+    ):  # fmt: skip
+        blocks = _divide(items)
+        while True:
+            for block in islice(blocks, 2 * threads - len(waiting)):
+                waiting.append(pool.submit(lambda block: [function(item) for item in block], block))
+            if not waiting:
+                return
+            results = waiting.popleft().result()
+            yield from results
+            bar.update(len(results))
+
+
+def _divide(items: Sequence) -> Iterator[Sequence]:
+    return (items[start : start + _BLOCK] for start in range(0, len(items), _BLOCK))
 
 
 def _measure(path: Path) -> tuple[int, int] | str:

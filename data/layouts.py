@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -287,10 +288,24 @@ def _label(start: Path, sets: list[PairSet]) -> list[PairSet]:
 
 def _list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
     """(visible folders, images) directly in a folder, both in natural order."""
+    return _list_folders(folder), _list_images(folder)
+
+
+def _list_folders(folder: Path) -> list[Path]:
+    with _telling_what_cannot_be_read(folder), os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if not entry.name.startswith((".", "__")) and entry.is_dir()]
+    return [folder / name for name in sorted(names, key=natural_key)]
+
+
+def _list_images(folder: Path) -> list[Path]:
+    with _telling_what_cannot_be_read(folder):
+        return list_images(folder)
+
+
+@contextmanager
+def _telling_what_cannot_be_read(folder: Path) -> Iterator[None]:
     try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if not entry.name.startswith((".", "__")) and entry.is_dir()]
-        return [folder / name for name in sorted(names, key=natural_key)], list_images(folder)
+        yield
     except OSError as error:
         raise UserError(f"{folder} could not be read ({error.strerror or error})") from error
 
@@ -298,7 +313,7 @@ def _list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
 def _list_or_refuse(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder} to read one of the sources from")
-    _, images = _list_folder(folder)
+    images = _list_images(folder)
     if not images:
         raise UserError(f"{folder} holds no images; expected one for each pair")
     return images
@@ -315,7 +330,7 @@ def _split_folder(folder: Path, phase: str) -> Path | None:
     if (folder / phase).is_dir():
         return folder / phase
     words = _SPLITS.get(_split_of(phase) or "", (phase.lower(),))
-    return next((path for path in _list_folder(folder)[0] if path.name.lower() in words), None)
+    return next((path for path in _list_folders(folder) if path.name.lower() in words), None)
 
 
 def _enter_split(source: Path, phase: str) -> Path:
@@ -323,9 +338,8 @@ def _enter_split(source: Path, phase: str) -> Path:
     below = _split_folder(source, phase)
     if below is not None:
         return below
-    folders, images = _list_folder(source)
-    splits = [folder.name for folder in folders if _split_of(folder.name)]
-    if splits and not images:
+    splits = [folder.name for folder in _list_folders(source) if _split_of(folder.name)]
+    if splits and not _list_images(source):
         raise UserError(f"{source} has no folder '{phase}' (found {some(splits)}); name the part to read with --phase")
     return source
 

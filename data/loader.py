@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import threading
@@ -93,6 +94,7 @@ def _prepare_worker(worker: int) -> None:
     # Workers run beside each other: threads inside them would only get in each other's way.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    gc.freeze()  # collecting rubbish would write to every object of the data set, and so copy what is shared
     _obey_parent_alone()
 
 

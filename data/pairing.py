@@ -20,7 +20,7 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
 _LONGEST_NAME = 200  # bytes of UTF-8; file systems allow 255, and pages append their own endings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pair:
     """Two images of one scene, and the all-in-focus or otherwise true image where there is one.
 

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import cv2
@@ -34,6 +36,7 @@ _JPEG = b"\xff\xd8\xff"
 _TIFF = (b"II*\0", b"MM\0*")
 _SIGNATURES = (_PNG, _JPEG, *_TIFF, b"BM", b"GIF8", b"P5", b"P6", b"\0\0\0\x0cjP")
 _TAIL = 4096  # bytes at the end of a file in which its end marker is looked for
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # of EXIF: the tag, and what swaps width and height
 _FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 # Whatever a decoder wants to say is said by us, once, with the file's name.
@@ -136,15 +139,47 @@ def read_size(path: str | os.PathLike) -> tuple[int, int]:
     try:
         if os.path.getsize(path) == 0:
             raise UserError(f"{path} is empty (0 bytes) where an image was expected")
+        header = _read_png_header(path)
+        if header is not None:
+            (width, height), exif = header
+            return (height, width) if exif and _is_turned(exif) else (width, height)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 # Pillow has turned the size of a TIFF already; the tags have the stored one.
                 width, height = (image.tag_v2[256], image.tag_v2[257]) if image.format == "TIFF" else image.size
-                turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+                turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
     except (OSError, ValueError, SyntaxError, KeyError, Image.DecompressionBombError) as error:
         raise UserError(f"{path} could not be read as an image ({_reason(error)})") from error
     return (height, width) if turned else (width, height)
+
+
+def _read_png_header(path: str | os.PathLike) -> tuple[tuple[int, int], bytes] | None:
+    """Return ((width, height), EXIF data or b"") of a PNG, from the chunks' headers; None for what is no proper PNG.
+
+    Pillow's ``getexif`` decodes a whole PNG to see whether EXIF data come behind its pixels.
+    """
+    with open(path, "rb", buffering=8192) as handle:
+        first = handle.read(33)  # the signature and IHDR, which is the first chunk of a proper one
+        if not first.startswith(_PNG + b"\0\0\0\rIHDR") or len(first) < 33:
+            return None
+        width, height, checksum = int.from_bytes(first[16:20]), int.from_bytes(first[20:24]), first[29:]
+        if not width or not height or zlib.crc32(first[12:29]).to_bytes(4) != checksum:
+            return None
+        while len(chunk := handle.read(8)) == 8:
+            if chunk[4:] == b"eXIf":
+                return (width, height), handle.read(int.from_bytes(chunk[:4]))
+            handle.seek(int.from_bytes(chunk[:4]) + 4, os.SEEK_CUR)
+    return (width, height), b""
+
+
+def _is_turned(exif: bytes) -> bool:
+    data = Image.Exif()
+    try:
+        data.load(exif)
+        return data.get(_ORIENTATION, 1) in _TURNED
+    except (OSError, ValueError, SyntaxError, KeyError, struct.error):
+        return False  # the decoder passes over what it cannot read
 
 
 def decode_stored_size(content: bytes, path: str | os.PathLike) -> tuple[int, int]:

@@ -6,10 +6,10 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.check import map_in_threads
 from data.synthesis.label_maps import LABEL_SUFFIXES
 from util.errors import UserError, some
 from util.image_io import IMAGE_SUFFIXES, check_header_and_end
@@ -279,7 +279,6 @@ def _check_sizes(photographs: list[Photograph], skipped: list[str]) -> list[Phot
             f"{label_size[0]}x{label_size[1]}"
         )
 
-    with ThreadPoolExecutor(8) as pool:
-        faults = list(pool.map(find_fault, photographs))
+    faults = list(map_in_threads(find_fault, photographs))
     skipped.extend(fault for fault in faults if fault)
     return [photograph for photograph, fault in zip(photographs, faults, strict=True) if not fault]

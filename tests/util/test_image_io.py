@@ -156,6 +156,32 @@ def test_exif_orientation_is_applied(tmp_path, kind, orientation):
     expect(tmp_path / "x.img", shown, tolerance=2 if kind == "JPEG" else 0)
 
 
+@pytest.mark.parametrize("place", ["before the pixels", "behind the pixels"])
+def test_the_size_of_a_png_is_read_without_its_pixels(tmp_path, place):
+    """With EXIF data on either side, and pixels that nobody could decode."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(COLOUR).save(tmp_path / "x.png", exif=exif)
+    content = (tmp_path / "x.png").read_bytes()
+    start = content.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(content[start : start + 4], "big")
+    pixels = content.index(b"IDAT") + 4
+    damaged = bytearray(content)
+    damaged[pixels : pixels + 40] = bytes(40)
+    if place == "behind the pixels":
+        damaged = damaged[:start] + damaged[end:-12] + content[start:end] + damaged[-12:]
+    (tmp_path / "x.png").write_bytes(damaged)
+    assert read_size(tmp_path / "x.png") == COLOUR.shape[:2]  # turned: the height is the width
+    with pytest.raises(UserError):
+        read_pixels(tmp_path / "x.png")
+
+
+def test_exif_data_that_cannot_be_read_turn_nothing(tmp_path):
+    write_png(tmp_path / "x.png", COLOUR, chunk(b"eXIf", b"II*\0"))
+    assert read_size(tmp_path / "x.png") == COLOUR.shape[1::-1]
+    expect(tmp_path / "x.png", COLOUR)
+
+
 @pytest.mark.parametrize("pixels", [COLOUR, GRAY], ids=["rgb", "gray"])
 def test_wrong_icc_profile_reads_without_a_warning(tmp_path, capfd, pixels):
     # A profile of the other kind: what libpng complains about. Pillow writes any.
