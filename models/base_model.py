@@ -12,6 +12,7 @@ import copy
 from collections.abc import Iterator
 from pathlib import Path
 
+from models.optimisers import load_state
 from util import checkpoint, distributed
 from util.errors import RunError, UserError
 from util.lazy import torch
@@ -354,7 +355,7 @@ class BaseModel:
             saved = state["optimizers"][name]
             if not self.schedule.follows_scores:  # rates and momenta are the options', which may have changed
                 saved = {**saved, "param_groups": optimizer.state_dict()["param_groups"]}
-            optimizer.load_state_dict(saved)
+            load_state(optimizer, saved)
         self.schedule.load_state_dict(state["schedule"])
         if state["scaler"]:  # empty where the run had no --amp fp16 so far
             self.scaler.load_state_dict(state["scaler"])
@@ -438,12 +439,12 @@ class BaseModel:
 
     def _update_averages(self) -> None:
         for name, average in self.averages.items():
-            trained = self.networks[name].state_dict()
-            for key, tensor in average.state_dict().items():
-                if tensor.is_floating_point():
-                    tensor.lerp_(trained[key], 1 - self.opt.ema)
-                else:
-                    tensor.copy_(trained[key])
+            pairs = list(zip(average.state_dict().values(), self.networks[name].state_dict().values(), strict=True))
+            for mean, value in pairs:
+                if not mean.is_floating_point():  # batch normalisation's count
+                    mean.copy_(value)
+            means, values = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
+            torch.optim.swa_utils.get_ema_multi_avg_fn(self.opt.ema)(means, values, None)  # all in one operation
 
     def _load_networks(self, networks: dict, states: dict, source: str) -> None:
         for name, network in networks.items():

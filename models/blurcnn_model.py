@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from models import networks
 from models.base_model import BaseModel
+from models.optimisers import make_sgd
 from models.sharpness import decide, enhance, pipeline, retinex
 from models.sharpness.blend import WITHOUT_ZEROS
 from options.types import choice, real_number, whole_number
@@ -145,10 +146,7 @@ class BlurCNNModel(BaseModel):
             retinex_sigma=0.0 if opt.no_retinex else opt.retinex_sigma,
         )
         if self.is_train:
-            optimizer = torch.optim.SGD(
-                network.parameters(), lr=opt.lr, momentum=opt.beta1, weight_decay=opt.weight_decay
-            )
-            self.register_optimizer("C", optimizer)
+            self.register_optimizer("C", make_sgd(network, opt))
 
     # Training ----------------------------------------------------------------------------------------------------
 

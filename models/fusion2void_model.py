@@ -11,6 +11,7 @@ import argparse
 
 from models import networks
 from models.base_model import BaseModel
+from models.optimisers import make_adam
 from models.pyramid import fuse_pyramids
 from options.types import real_number, whole_number
 from util.errors import UserError
@@ -116,8 +117,7 @@ class Fusion2VoidModel(BaseModel):
         for name, network in wanted.items():
             network = self.register_network(name, networks.build(network, features=opt.f2v_features))
             if self.is_train:
-                optimizer = torch.optim.Adam(network.parameters(), lr=opt.lr, betas=(opt.beta1, 0.999))
-                self.register_optimizer(name, optimizer)
+                self.register_optimizer(name, make_adam(network, opt))
 
     def optimize_parameters(self) -> None:
         a, b = self.A, self.B

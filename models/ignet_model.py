@@ -11,6 +11,7 @@ import argparse
 from models import networks
 from models.base_model import BaseModel
 from models.losses import sobel_magnitude, ssim
+from models.optimisers import make_adam
 from options.types import choice, real_number, whole_number
 from util import color
 from util.errors import UserError
@@ -149,7 +150,7 @@ class IGNetModel(BaseModel):
             network = network.to(memory_format=torch.channels_last)
         self.register_network("G", network)
         if self.is_train:
-            self.register_optimizer("G", torch.optim.Adam(network.parameters(), lr=opt.lr, betas=(opt.beta1, 0.999)))
+            self.register_optimizer("G", make_adam(network, opt))
             given = (getattr(opt, f"lambda_{term}") for term in TERMS)
             self.weights = [
                 preset if weight is None else weight for preset, weight in zip(PRESETS[opt.preset], given, strict=True)

@@ -11,6 +11,7 @@ import argparse
 from models import networks
 from models.base_model import BaseModel
 from models.losses import GANLoss, gradient_penalty
+from models.optimisers import make_adam
 from options.types import real_number, whole_number
 from util import color
 from util.errors import UserError
@@ -144,7 +145,7 @@ class R2GANModel(BaseModel):
         discriminator = networks.build(opt.netD, ndf=opt.ndf, norm=opt.norm, **depth)
         for name, network in (("G", generator), ("D", discriminator)):
             network = self.register_network(name, initialise(network, opt.init_type, opt.init_gain))
-            self.register_optimizer(name, torch.optim.Adam(network.parameters(), lr=opt.lr, betas=(opt.beta1, 0.999)))
+            self.register_optimizer(name, make_adam(network, opt))
         self.criterion_GAN = GANLoss(opt.gan_mode)
         self.lambda_rec = opt.lambda_L1 if opt.lambda_rec is None else opt.lambda_rec
         if opt.gan_mode == "wgangp":

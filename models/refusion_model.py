@@ -13,6 +13,7 @@ from pathlib import Path
 from models import networks
 from models.base_model import BaseModel
 from models.losses import sobel_magnitude
+from models.optimisers import make_adam
 from options.types import choice, real_number, whole_number
 from util import color, distributed
 from util.errors import UserError
@@ -131,8 +132,7 @@ class ReFusionModel(BaseModel):
 
         self.register_network("R", SourceReconstructionModule())
         for name in ("F", "R"):
-            adam = torch.optim.Adam(self.networks[name].parameters(), lr=opt.lr, betas=(opt.beta1, 0.999))
-            self.register_optimizer(name, adam)
+            self.register_optimizer(name, make_adam(self.networks[name], opt))
         self.register_optimizer("P", MaxNormalisedDescent(self.net_P.parameters(), opt.lr_P or opt.lr))
 
     def set_input(self, batch: dict) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 
 from models.base_model import BaseModel
+from models.optimisers import make_adam
 from options.types import real_number, whole_number
 from util import color
 from util.lazy import torch
@@ -60,8 +61,8 @@ class TemplateModel(BaseModel):
         # Moves it to the device and keeps it as self.net_G; saved as EPOCH_net_G.pth.
         self.register_network("G", network)
         if self.is_train:
-            optimizer = torch.optim.Adam(network.parameters(), lr=opt.lr, betas=(opt.beta1, 0.999))
-            self.register_optimizer("G", optimizer)  # --continue_train and the learning-rate plan know it now
+            # --continue_train and the learning-rate plan know it now.
+            self.register_optimizer("G", make_adam(network, opt))
 
     def set_input(self, batch: dict) -> None:
         """Take a batch: self.A, self.B and self.GT (None without one) are (N, 3, H, W) in [0, 1] on the device."""
