@@ -20,8 +20,8 @@ from util.logger import log, warn
 from util.schedule import Schedule
 from util.tiling import Place, Tiling
 
-
 DEVICE_WORDS = {"cpu": "processor", "cuda": "GPU"}
+
 
 class BaseModel:
     """Holds the networks and optimisers of one method on one device.
@@ -179,7 +179,6 @@ class BaseModel:
         kept, self._kept = self._kept, None
         return kept[2] if kept and torch.equal(kept[0], a) and torch.equal(kept[1], b) else None
 
-    def autocast(self):
     def speed_up(self) -> None:
         """Prepare the networks, whose weights are there, for fusing as ``--fast`` says; they cannot be saved after it.
 
@@ -195,6 +194,7 @@ class BaseModel:
                 fold_norms(network)
                 network.to(memory_format=torch.channels_last)
 
+    def autocast(self):
         """Return the context of ``--amp`` in training and of ``--fast`` in fusing: how layers are computed."""
         precision = self.opt.amp if self.is_train else self.opt.fast
         if precision == "off" and not self.is_train:
