@@ -127,11 +127,14 @@ def barrier() -> None:
 
 
 def broadcast_tensors(tensors: Iterable[torch.Tensor]) -> None:
-    """Give every process rank 0's values of ``tensors``, in place."""
-    if _active():
+    """Give every process rank 0's values of ``tensors``, in place, in one flat message per dtype."""
+
+    def broadcast(flat: torch.Tensor) -> None:
         with _reporting_a_lost_process():
-            for tensor in tensors:
-                torch.distributed.broadcast(tensor.detach(), src=0)
+            torch.distributed.broadcast(flat, src=0)
+
+    if _active():
+        _send_flat((tensor.detach() for tensor in tensors), broadcast)
 
 
 def all_reduce_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
@@ -141,20 +144,16 @@ def all_reduce_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     """
     if not _active():
         return
-    groups: dict[torch.dtype, list] = {}
-    for parameter in parameters:
-        if parameter.requires_grad:
-            groups.setdefault(parameter.dtype, []).append(parameter)
-    for members in groups.values():
-        for parameter in members:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        flat = torch.cat([parameter.grad.reshape(-1) for parameter in members])
+
+    def average(flat: torch.Tensor) -> None:
         _sum_over_processes(flat)
         flat /= world_size()
-        parts = flat.split([parameter.numel() for parameter in members])
-        for parameter, part in zip(members, parts, strict=True):
-            parameter.grad.copy_(part.view_as(parameter))
+
+    taking_part = [parameter for parameter in parameters if parameter.requires_grad]
+    for parameter in taking_part:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    _send_flat((parameter.grad for parameter in taking_part), average)
 
 
 def mean_over_processes(values: list[float]) -> list[float]:
@@ -217,6 +216,19 @@ def on_main_process(action: Callable[[], object]) -> object:
 
 def _active() -> bool:
     return world_size() > 1 and torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def _send_flat(tensors: Iterable[torch.Tensor], send: Callable[[torch.Tensor], None]) -> None:
+    """Replace the values of ``tensors`` by what ``send`` makes of them, flattened into one tensor per dtype."""
+    groups: dict[torch.dtype, list] = {}
+    for tensor in tensors:
+        groups.setdefault(tensor.dtype, []).append(tensor)
+    for members in groups.values():
+        flat = torch.cat([tensor.reshape(-1) for tensor in members])
+        send(flat)
+        parts = flat.split([tensor.numel() for tensor in members])
+        for tensor, part in zip(members, parts, strict=True):
+            tensor.copy_(part.view_as(tensor))
 
 
 def _sum_over_processes(tensor: torch.Tensor) -> None:
