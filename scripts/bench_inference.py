@@ -2,19 +2,19 @@
 """Measure how fast methods fuse and how much memory they take, next to the original's order of work.
 
     python scripts/bench_inference.py                                  # all methods that have an original, 640x480
-    python scripts/bench_inference.py --model refusion --variants plain channels_last+compile+bf16 --repeat 9
+    python scripts/bench_inference.py --model refusion --variants exact bf16 --repeat 9
     python scripts/bench_inference.py --model pix2pix --no_original --memory 640x480 1280x960 --json inference.json
 
 What is timed is the network part of test.py: the method's own fuse() on one pair, colour left out; for blurcnn the
 votes of all windows alone (its loop takes minutes: --model blurcnn --size 456x456 --repeat 1). The original is a
-transcription of the order of work of the authors' code (scripts/originals) on the same weights, with the C library's
-allocator as it is. The two run in processes of their own and take turns, and a ratio is the median over the rounds: the
-load of the machine cancels out. First runs do not count. "CPU s" is the processor's time of all threads, which a loaded
-machine changes less. "same precision" is the ratio to the original in the variant's precision, the others are to the
-one in float32. "difference" is the largest absolute one from that; above 1e-4 in a variant of float32 the exit status
-is 1. A variant joins words by "+": channels_last, compile and bf16 (the flags of test.py) and system_malloc (our
-allocator left out), or is "plain". With --memory each row has the peak memory of a fresh process that fuses one pair of
-that size.
+transcription of the order of work of the authors' code (scripts/originals) on the same weights, in float32, with the C
+library's allocator as it is. The two run in processes of their own and take turns, and a ratio is the median over the
+rounds: the load of the machine cancels out. First runs do not count. "CPU s" is the processor's time of all threads,
+which a loaded machine changes less. "difference" is the largest absolute one from the original; above 1e-4 in a
+variant of float32 the exit status is 1. A variant is a value of test.py's --fast, or system_malloc: exact with our
+allocator left out. "GFLOP" counts the multiplications and additions of convolutions and matrix products that are done;
+"share" is their rate next to that of a product of two matrices of 2048x2048, which takes its turn in the same rounds.
+With --memory each row has the peak memory of a fresh process that fuses one pair of that size.
 """
 
 from __future__ import annotations
@@ -34,19 +34,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import models
 from options.option_parser import OptionParser
-from options.test_options import TestOptions
-from options.types import whole_number
+from options.test_options import FAST, TestOptions
+from options.types import choice, whole_number
 from util.benchmark import (
     SYSTEM_MALLOC,
     Contestant,
     Turn,
     describe_machine,
-    flags_of,
     format_table,
     median_ratio,
     read_load,
+    record,
     take_turns,
-    variant,
     width_and_height,
 )
 from util.errors import RunError, UserError
@@ -58,8 +57,10 @@ from util.lazy import torch
 from util.logger import log
 
 ORIGINALS = sorted(path.stem for path in (Path(__file__).parent / "originals").glob("*.py") if path.stem[0] != "_")
-VARIANTS = ("plain", "channels_last", "channels_last+compile", "bf16", "channels_last+compile+bf16")
+ORIGINAL = "original"
+VARIANTS = (*FAST, SYSTEM_MALLOC)
 TOLERANCE = 1e-4  # of float32
+PRODUCT = 2048  # rows and columns of the matrices whose product is the measure of the hardware
 SIZE_MULTIPLE = 8  # sides that every original takes
 
 
@@ -72,14 +73,18 @@ def main() -> None:
         if width % SIZE_MULTIPLE or height % SIZE_MULTIPLE:
             raise UserError(f"{width}x{height}: the originals take sides that are multiples of {SIZE_MULTIPLE} alone")
     width, height = opt.size
-    log(f"Network part of one {width}x{height} pair, median of {opt.repeat}; {describe_machine(opt.threads)}\n")
+    head = f"Network part of one {width}x{height} pair, median of {opt.repeat}; {describe_machine(opt.threads)}"
+    log(f"{head}\n")
     rows = [row for name in opt.model for row in measure_method(name, opt)]
-    log(format_rows(rows, opt))
+    table = format_rows(rows, opt)
+    log(table)
     log(f"\nLoad at the end: {read_load()}")
+    if opt.record:
+        record("inference", f"{head}; load at the end {read_load()}.\n\n{table}")
     if opt.json:
         atomic_write(opt.json, json.dumps({"machine": describe_machine(opt.threads), "rows": rows}, indent=1) + "\n")
     for row in rows:
-        if find_precision(row["variant"]) == "float32" and row.get("difference", 0) > TOLERANCE:
+        if row["variant"] != "bf16" and row.get("difference", 0) > TOLERANCE:
             raise RunError(
                 f"{row['model']}, {row['variant']}: the result differs from the original's by {row['difference']:.1e}, "
                 f"more than {TOLERANCE:g}"
@@ -91,7 +96,7 @@ def parse():
     group = parser.group("run")
     group.add_argument("-h", "--help", action="help", help="show this and stop")
     group.add_argument("--model", nargs="+", type=str.lower, default=ORIGINALS, metavar="NAME", help="methods")
-    group.add_argument("--variants", nargs="+", type=variant, default=VARIANTS, metavar="WORDS", help="rows of each")
+    group.add_argument("--variants", nargs="+", type=choice(*VARIANTS), default=VARIANTS, help="rows of each")
     group.add_argument("--size", type=width_and_height, default="640x480", metavar="WxH", help="of the pair, pixels")
     group.add_argument("--threads", type=whole_number(1, 1024), default=count_cores(), help="of each process")
     group.add_argument("--repeat", type=whole_number(1, 10000), default=5, metavar="N", help="rounds that count")
@@ -100,65 +105,93 @@ def parse():
     )
     group.add_argument("--no_original", action="store_true", help="measure ours alone")
     group.add_argument("--json", metavar="FILE", help="write the figures there, too")
-    return parser.parse_strictly(sys.argv[1:])
+    group.add_argument("--record", action="store_true", help="write the table into docs/performance.md")
+    opt = parser.parse_strictly(sys.argv[1:])
+    from models.networks.precision import convolves_bfloat16  # late: --help does without torch
+
+    if "bf16" in opt.variants and not convolves_bfloat16():
+        log("bf16 is left out: this processor would emulate it, and test.py takes --fast exact instead\n")
+        opt.variants = [words for words in opt.variants if words != "bf16"]
+    return opt
 
 
 def measure_method(name: str, opt) -> list[dict]:
-    """Return the rows of one method: its original in every precision that its variants have, then the variants."""
+    """Return the rows of one method: its original, then the variants."""
     has_original = name in ORIGINALS and not opt.no_original
-    precisions = dict.fromkeys(["float32", *map(find_precision, opt.variants)]) if has_original else {}
-    turns: dict[str, list[Turn]] = {precision: [] for precision in precisions}
+    theirs: list[Turn] = []
     rows = []
     with contextlib.ExitStack() as stack:
-        originals = {
-            precision: stack.enter_context(enter(name, f"original {precision}", opt.size, opt))
-            for precision in precisions
-        }
-        for original in originals.values():
-            original.run()  # the first run, which does not count
+        product = stack.enter_context(Contestant("a matrix product", make_product, (opt.threads,), keep_memory=True))
+        original = stack.enter_context(enter(name, ORIGINAL, opt.size, opt)) if has_original else None
+        for contestant in filter(None, (product, original)):
+            contestant.run()  # the first run, which does not count
         for words in opt.variants:
-            rivals = {kind: originals[kind] for kind in ("float32", find_precision(words)) if kind in originals}
             with enter(name, words, opt.size, opt) as ours:
                 first = ours.run()
-                *theirs, own = take_turns([*rivals.values(), ours], opt.repeat)
+                rivals = [original] if original else []
+                *rival, speed, own = take_turns([*rivals, product, ours], opt.repeat)
                 row = summarise(name, words, own) | {"first_seconds": first.seconds}
-                if rivals:
-                    row["difference"] = compare(originals["float32"].result(), ours.result())
-                    row["ratio"] = median_ratio(theirs[0], own)
-                    row["ratio_processor"] = median_ratio(theirs[0], own, "processor")
-                    row["ratio_same_precision"] = median_ratio(theirs[-1], own)
-            rows.append(row)
-            for rival, its_turns in zip(rivals, theirs, strict=True):
-                turns[rival] += its_turns
-        heads = [summarise(name, f"original {precision}", turns[precision]) for precision in precisions]
-        for head, original in zip(heads, originals.values(), strict=True):
-            head["difference"] = compare(originals["float32"].result(), original.result())
-    rows = [*heads, *rows]
+                if original:
+                    theirs += rival[0]
+                    row["difference"] = compare(original.result(), ours.result())
+                    row["ratio"] = median_ratio(rival[0], own)
+                    row["ratio_processor"] = median_ratio(rival[0], own, "processor")
+            rows.append(row | measure_work(row, speed, opt))
+        if original:
+            head = summarise(name, ORIGINAL, theirs)
+            rows = [head | measure_work(head, speed, opt), *rows]
     for row in rows:
         row["memory"] = {f"{size[0]}x{size[1]}": measure_memory(row, size, opt) for size in opt.memory}
     return rows
 
 
-def find_precision(words: str) -> str:
-    """Return the precision of a variant: float32 or bf16."""
-    return "bf16" if "bf16" in words.split("+") else "float32"
+def measure_work(row: dict, product: Sequence[Turn], opt) -> dict:
+    """Return the operations of a row, in 10^9, and the share of a matrix product's rate that they are done at."""
+    with enter(row["model"], row["variant"], opt.size, opt, counted=True) as contestant:
+        contestant.run()
+        operations = float(contestant.result())
+    rate = 2 * PRODUCT**3 / statistics.median(turn.seconds for turn in product)
+    return {"operations": operations / 1e9, "share": operations / row["seconds"] / rate}
 
 
-def enter(name: str, title: str, size: tuple[int, int], opt) -> Contestant:
-    """Start the process of one row: "original PRECISION" or a variant."""
-    kind, _, precision = title.partition(" ")
-    make, what = (make_original, precision) if kind == "original" else (make_ours, title)
-    keep_memory = make is make_ours and SYSTEM_MALLOC not in title.split("+")
-    return Contestant(f"{name}, {title}", make, (name, what, size, opt.threads), keep_memory=keep_memory)
+def enter(name: str, words: str, size: tuple[int, int], opt, *, counted: bool = False) -> Contestant:
+    """Start the process of one row: the original or a variant; ``counted``: its result is what it had to compute."""
+    make = count_operations if counted else make_original if words == ORIGINAL else make_ours
+    arguments = (name, words, size, opt.threads)
+    return Contestant(f"{name}, {words}", make, arguments, keep_memory=words not in (ORIGINAL, SYSTEM_MALLOC))
+
+
+def make_product(threads: int) -> Callable[[], None]:
+    """Return a function that multiplies two large matrices, in the process that calls it."""
+    torch.set_num_threads(threads)
+    a, b = torch.rand(2, PRODUCT, PRODUCT)
+
+    def multiply() -> None:
+        a @ b
+
+    return multiply
+
+
+def count_operations(name: str, words: str, size: tuple[int, int], threads: int) -> Callable[[], np.ndarray]:
+    """Return a function that returns the operations of the row's convolutions and matrix products."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    fuse = (make_original if words == ORIGINAL else make_ours)(name, words, size, threads)
+
+    def count() -> np.ndarray:
+        with FlopCounterMode(display=False) as counter:
+            fuse()
+        return np.array(float(counter.get_total_flops()))
+
+    return count
 
 
 def make_ours(name: str, words: str, size: tuple[int, int], threads: int) -> Callable[[], np.ndarray]:
     """Return a function that fuses as test.py does, in the process that calls it."""
-    model = make_model(name, [*find_flags(name), *flags_of(words)], threads)
+    model = make_model(name, [*find_flags(name), "--fast", words if words in FAST else "exact"], threads)
+    model.speed_up()
     run = getattr(find_original(name), "run_ours", fuse_padded) if name in ORIGINALS else fuse_padded
     a, b = draw_pair(model.channels, size)
-    if model.opt.channels_last:
-        a, b = (image.contiguous(memory_format=torch.channels_last) for image in (a, b))
 
     def fuse() -> np.ndarray:
         with torch.inference_mode(), model.evaluating(), model.autocast():
@@ -167,14 +200,14 @@ def make_ours(name: str, words: str, size: tuple[int, int], threads: int) -> Cal
     return fuse
 
 
-def make_original(name: str, precision: str, size: tuple[int, int], threads: int) -> Callable[[], np.ndarray]:
+def make_original(name: str, _, size: tuple[int, int], threads: int) -> Callable[[], np.ndarray]:
     """Return a function that fuses in the order of the authors' code, in the process that calls it."""
     model, original = make_model(name, find_flags(name), threads), find_original(name)
     state = {key: value.contiguous() for key, value in model.networks[model.inference_networks[0]].state_dict().items()}
     a, b = draw_pair(model.channels, size)
 
     def fuse() -> np.ndarray:
-        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
+        with torch.no_grad():
             return original.fuse(state, a, b).float().numpy()
 
     return fuse
@@ -254,20 +287,21 @@ def measure_memory(row: dict, size: tuple[int, int], opt) -> float:
 def format_rows(rows: list[dict], opt) -> str:
     """Return the table as Markdown."""
     sizes = [f"{width}x{height}" for width, height in opt.memory]
-    heads = ["method", "variant", "s", "CPU s", "page faults", "times as fast", "in CPU s", "same precision",
-             "first, s", "difference", *(f"MiB at {size}" for size in sizes)]  # fmt: skip
+    heads = ["method", "variant", "s", "CPU s", "page faults", "times as fast", "in CPU s", "first, s", "difference",
+             "GFLOP", "share", *(f"MiB at {size}" for size in sizes)]  # fmt: skip
     lines = []
     for row in rows:
-        ratios = (row.get(key) for key in ("ratio", "ratio_processor", "ratio_same_precision"))
         lines.append([
             row["model"],
-            row["variant"].replace("+", " + "),
+            row["variant"],
             f"{row['seconds']:.3f}",
             f"{row['processor_seconds']:.2f}",
             f"{row['page_faults']:,.0f}",
-            *(f"{ratio:.2f}" if ratio else "" for ratio in ratios),
+            *(f"{row[key]:.2f}" if key in row else "" for key in ("ratio", "ratio_processor")),
             f"{row['first_seconds']:.1f}" if "first_seconds" in row else "",
             f"{row['difference']:.1e}" if "difference" in row else "",
+            f"{row['operations']:.0f}",
+            f"{row['share']:.2f}",
             *(f"{row['memory'][size]:,.0f}" for size in sizes),
         ])  # fmt: skip
     return format_table(heads, lines)
