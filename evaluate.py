@@ -15,6 +15,7 @@ from options.evaluate_options import EvaluateOptions
 from options.scoring_options import choose_metrics
 from util import distributed, report
 from util.evaluation import judge_item, open_evaluation
+from util.journal import describe_settings, digest_files, digest_pairs
 from util.launch import run_script
 from util.logger import is_main_process, log
 from util.results import ResultsFolder
@@ -37,10 +38,11 @@ def score_methods(opt, evaluation) -> None:
     source = Path(opt.dataroot or opt.dir_A)
     part = f"{source.name}_{opt.phase}" if opt.dataroot else "_".join(source.absolute().parts[-3:])
     target = Path(opt.results_dir) / opt.name / make_safe(part)
-    with ResultsFolder(target) as results:
+    with ResultsFolder(target, lambda: describe_evaluation(opt, evaluation), resume=opt.resume) as results:
         judge = Judge(tuple(selected), protocol.channels, results.path)
-        share = range(distributed.rank(), len(evaluation), distributed.world_size())
-        rows = judge_share(judge_item, (judge, evaluation), share, count=len(evaluation), jobs=opt.jobs)
+        left = [number for number, pair in enumerate(dataset.pairs) if pair.name not in results.done]
+        share = left[distributed.rank() :: distributed.world_size()]
+        rows = judge_share(judge_item, (judge, evaluation), share, results, count=len(evaluation), jobs=opt.jobs)
         if is_main_process():
             report.write_report(
                 results,
@@ -62,6 +64,12 @@ def score_methods(opt, evaluation) -> None:
                 + f"; leaderboard: {target / 'leaderboard.html'}; "
                 f"gallery: {target / 'index.html'}"
             )
+
+
+def describe_evaluation(opt, evaluation) -> dict:
+    """Return what the scores depend on."""
+    fused = (path for folder in evaluation.methods.values() for path in folder.files.values())
+    return describe_settings(opt, images=digest_pairs(evaluation.dataset.pairs), fused_images=digest_files(fused))
 
 
 if __name__ == "__main__":

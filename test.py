@@ -15,6 +15,7 @@ import models
 from options.scoring_options import choose_metrics
 from options.test_options import TestOptions
 from util import distributed, report
+from util.journal import describe_settings, digest_contents, digest_pairs
 from util.launch import run_script
 from util.logger import is_main_process, log
 from util.results import ResultsFolder
@@ -36,12 +37,13 @@ def fuse_dataset(opt, dataset) -> None:
     model = models.load_model(opt)
     model.print_networks()
     protocol, selected = choose_metrics(opt, dataset.has_gt)
-    loader = data.create_loader(dataset, opt, train=False, rank=distributed.rank(), world_size=distributed.world_size())
     target = Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}"
-    with ResultsFolder(target) as results:
+    with ResultsFolder(target, lambda: describe_weights_and_images(opt, model, dataset), resume=opt.resume) as results:
+        rank, processes = distributed.rank(), distributed.world_size()
+        loader = data.create_loader(dataset, opt, train=False, rank=rank, world_size=processes, done=results.done)
         judge = Judge(tuple(selected), protocol.channels, results.path)
-        scenes = fuse_scenes(model, loader, opt.name, explain=not opt.no_maps)
-        rows = judge_share(judge_scene, judge, scenes, count=len(dataset), jobs=opt.jobs)
+        scenes = fuse_scenes(model, loader, opt.name, explain=not opt.no_maps, done=results.done)
+        rows = judge_share(judge_scene, judge, scenes, results, count=len(dataset), jobs=opt.jobs)
         if is_main_process():
             maps = [label for label in rows[0]["files"] if label not in ("A", "B", "fused", "GT")]
             report.write_report(
@@ -64,6 +66,12 @@ def fuse_dataset(opt, dataset) -> None:
             + (f", {len(dataset.skipped)} left out" if dataset.skipped else "")
             + f"; gallery: {target / 'index.html'}"
         )
+
+
+def describe_weights_and_images(opt, model, dataset) -> dict:
+    """Return what the pictures and their scores depend on."""
+    files = [Path(opt.weights)] if opt.weights else [model.weights_path(opt.epoch, name) for name in model.networks]
+    return describe_settings(opt, images=digest_pairs(dataset.pairs), weights=digest_contents(files))
 
 
 def describe_test(opt, dataset) -> dict[str, str]:

@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import threading
+from collections.abc import Container
 from typing import Any
 
 import cv2
@@ -20,7 +21,13 @@ _PREFETCHED = 4  # batches that a worker prepares ahead
 
 
 def create_loader(
-    dataset: BaseDataset, opt: argparse.Namespace, *, train: bool, rank: int = 0, world_size: int = 1
+    dataset: BaseDataset,
+    opt: argparse.Namespace,
+    *,
+    train: bool,
+    rank: int = 0,
+    world_size: int = 1,
+    done: Container[str] = (),
 ) -> torch.utils.data.DataLoader:
     """Make the loader of one process. Iterating it never touches the global random state.
 
@@ -28,6 +35,7 @@ def create_loader(
         opt: batch_size (samples per process), num_threads (worker processes), serial_batches, seed.
         train: shuffled by (seed, epoch), resumable by ``loader.sampler.set_position(epoch, consumed)``, the last
             partial batch kept. Otherwise in order, each sample once over all processes, a batch holding one size.
+        done: at test, names of the pairs that are not wanted any more; those that share a batch with others come.
 
     Raises:
         UserError: at once, if a training batch would hold different sizes; while iterating, if a file has turned bad.
@@ -53,7 +61,8 @@ def create_loader(
             "batch_size": opt.batch_size,
         }
     else:
-        order = {"batch_sampler": TestBatches(dataset, opt.batch_size, rank, world_size)}
+        finished = {number for number, pair in enumerate(dataset.pairs) if pair.name in done} if done else ()
+        order = {"batch_sampler": TestBatches(dataset, opt.batch_size, rank, world_size, finished)}
     return Loader(
         _Guarded(dataset),
         collate_fn=_collate,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import numpy as np
 
@@ -67,21 +67,36 @@ class TrainSampler:
 class TestBatches:
     """The batches of one process at test: in order, neighbours of one size together, no sample in two processes.
 
-    A process takes a block of neighbours; the blocks of rank 0, 1, ... one after the other are the whole dataset.
+    What is in a batch depends on the dataset and ``batch_size`` alone. A process takes a block of neighbours with about
+    as many pixels as every other's; the blocks of rank 0, 1, ... one after the other are the whole dataset.
+
+    Args:
+        done: numbers of samples that are not wanted; a batch of which all are is left out.
     """
 
     __test__ = False  # no test case, whatever its name says to pytest
 
-    def __init__(self, dataset: BaseDataset, batch_size: int, rank: int = 0, world_size: int = 1):
-        first, last = (len(dataset) * place // world_size for place in (rank, rank + 1))
-        self.batches: list[list[int]] = []
+    def __init__(
+        self, dataset: BaseDataset, batch_size: int, rank: int = 0, world_size: int = 1, done: Container[int] = ()
+    ):
+        batches: list[list[int]] = []
+        pixels: list[int] = []
         size_before = None
-        for index in range(first, last):
+        for index in range(len(dataset)):
             size = dataset.output_size(index)
-            if size is None or size != size_before or len(self.batches[-1]) == batch_size:
-                self.batches.append([])
-            self.batches[-1].append(index)
+            if size is None or size != size_before or len(batches[-1]) == batch_size:
+                batches.append([])
+                pixels.append(0)
+            batches[-1].append(index)
+            pixels[-1] += size[0] * size[1] if size else 1
             size_before = size
+        wanted = [place for place, batch in enumerate(batches) if not all(index in done for index in batch)]
+        ends = np.cumsum([pixels[place] for place in wanted])
+        first, last = (
+            int(np.searchsorted(ends, ends[-1] * place / world_size)) if wanted else 0 for place in (rank, rank + 1)
+        )
+        last = len(wanted) if rank + 1 == world_size else last
+        self.batches = [batches[place] for place in wanted[first:last]]
 
     def __len__(self) -> int:
         return len(self.batches)

@@ -43,6 +43,11 @@ def add_scoring_options(parser: OptionParser) -> None:
         metavar="N",
         help="processes that score and write pictures; 1 stays in this one, 0 takes a process for each core",
     )
+    scoring.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with what the same command had finished when it was stopped; nothing is fused or scored again",
+    )
 
 
 def check_scoring_options(opt: argparse.Namespace) -> None:

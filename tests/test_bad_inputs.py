@@ -398,6 +398,7 @@ TABLE = {  # id: (script, arguments, what the sentence must say)
         fuse("good", "--metrics", "EN", "--metrics_protocol", "vifb"),
         ["--metrics EN", "--metrics_protocol vifb"],
     ),
+    "nothing to go on with": (EVALUATE, judge_folder("whole", "--resume"), ["--resume", "stopped half-way"]),
     "negative jobs": (EVALUATE, judge_folder("whole", "--jobs", "-1"), ["--jobs"]),
     "comparison named like a path": (EVALUATE, judge_folder("whole", "--name", "../x"), ["--name"]),
     "flag of another command": (EVALUATE, judge_folder("whole", "--model", "r2gan"), ["--model"]),

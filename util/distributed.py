@@ -20,7 +20,9 @@ from util.lazy import torch
 from util.logger import is_main_process, warn
 
 PARTING = 0.5  # seconds in which the others read the last message before the connections close
-TIMEOUT = timedelta(minutes=30)  # the longest that one process may wait for another (rank 0 checking a large data set)
+# The longest that one process may wait for another: rank 0 checks a large data set, and at test a slower machine has
+# hours of work left when the others have done their shares. A process that was killed is missed at once all the same.
+TIMEOUT, TIMEOUT_AT_TEST = timedelta(minutes=30), timedelta(days=7)
 
 
 def world_size() -> int:
@@ -90,7 +92,7 @@ def start(opt: argparse.Namespace) -> None:
     if opt.device != "cpu":
         torch.cuda.set_device(opt.device)
     if inside and world_size() > 1:
-        _join(opt.device)
+        _join(opt.device, TIMEOUT if getattr(opt, "is_train", False) else TIMEOUT_AT_TEST)
 
 
 def _become_one_process_each(count: int) -> None:
@@ -101,11 +103,11 @@ def _become_one_process_each(count: int) -> None:
     os.execv(sys.executable, [sys.executable, *launcher, *sys.argv])
 
 
-def _join(device: str) -> None:
+def _join(device: str, timeout: timedelta) -> None:
     distributed = torch.distributed
     try:
         # Flags and scores, on the CPU, go over gloo where gradients go over NCCL: agreeing never waits for a GPU.
-        distributed.init_process_group("cpu:gloo,cuda:nccl" if device != "cpu" else "gloo", timeout=TIMEOUT)
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if device != "cpu" else "gloo", timeout=timeout)
     except (RuntimeError, ValueError) as error:
         raise RunError(
             f"process {rank()} of {world_size()} could not join the others at "

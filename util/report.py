@@ -19,7 +19,7 @@ from util.results import ResultsFolder
 from util.scoring import make_table, report_undefined
 from util.tables import write_json, write_latex, write_markdown
 
-_NOT_SHOWN = ("given", "stored", "is_train", "help", "list", "print_options")
+_NOT_SHOWN = ("given", "stored", "is_train", "help", "list", "print_options", "resume")
 
 
 def write_report(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +11,14 @@ import numpy as np
 
 import metrics
 from util import distributed
-from util.errors import some
+from util.errors import RunError, some
 from util.gallery.thumbnails import make_thumbnail
 from util.image_io import write_image
 from util.inference import explain_images, fuse_loader
 from util.jobs import choose_jobs, map_jobs
 from util.logger import is_main_process, warn
 from util.pictures import to_uint8
+from util.results import ResultsFolder
 
 SOURCES = ("A", "B", "GT")
 
@@ -89,29 +90,52 @@ def judge_scene(judge: Judge, scene: Scene) -> dict:
     return judge(scene)
 
 
-def judge_share(function: Callable, common, items: Iterable, *, count: int, jobs: int) -> list[dict]:
-    """Let processes work on this rank's share of the scenes behind a progress bar; return the rows of all ranks.
+def judge_share(
+    function: Callable, common, items: Iterable, results: ResultsFolder, *, count: int, jobs: int
+) -> list[dict]:
+    """Let processes work on this rank's share of the scenes behind a progress bar.
 
     Args:
-        function, common, items: as ``map_jobs`` takes them; ``items`` is the share.
-        count: the scenes of all ranks.
+        function, common, items: as ``map_jobs`` takes them; ``items`` is the share, without ``results.done``.
+        results: whose journal takes the rows.
+        count: the scenes of all ranks, finished ones included.
         jobs: as ``--jobs`` has it.
+
+    Returns:
+        on rank 0 the rows of all ranks, when all have finished; elsewhere nothing.
+
+    Raises:
+        RunError: scenes of other ranks are not in the folder.
     """
     from tqdm import tqdm
 
-    ranks = distributed.world_size()
-    with closing(map_jobs(function, common, items, choose_jobs(jobs, count, ranks))) as scored:
-        # What rank 0, whose bar is shown, has to do.
-        rows = list(tqdm(scored, total=-(-count // ranks), unit="pair", disable=None if is_main_process() else True))
-    return distributed.gather(rows)
+    ranks, journal = distributed.world_size(), results.journal
+    left = count - len(results.done)
+    bar = {"total": -(-left // ranks), "unit": "pair", "disable": None if is_main_process() else True}
+    with journal.open(), closing(map_jobs(function, common, items, choose_jobs(jobs, left, ranks))) as scored:
+        for row in tqdm(scored, **bar):  # what rank 0, whose bar is shown, has to do
+            journal.append(row)
+    distributed.barrier()
+    if not is_main_process():
+        return []
+    rows = list(journal.read().values())
+    if len(rows) != count:
+        raise RunError(
+            f"{count - len(rows)} of {count} pairs are not in {results.path}: all processes should reach the same "
+            "--results_dir, and nobody should clear it"
+        )
+    return rows
 
 
-def fuse_scenes(model, loader, method: str, *, explain: bool = False) -> Iterator[Scene]:
+def fuse_scenes(
+    model, loader, method: str, *, explain: bool = False, done: Container[str] = ()
+) -> Iterator[Scene]:
     """Fuse every pair of a loader; what a file would hold is what is scored: 8-bit pictures.
 
     Args:
         method: the name under which the model's pictures are scored.
         explain: add the maps that the model offers (``BaseModel.explain``).
+        done: names of the pairs that are passed over; a loader gives them where they share a batch with others.
     """
     for batch, fused in fuse_loader(model, loader):
         pictures = {key: to_uint8(batch[key]) for key in SOURCES if key in batch} | {"fused": to_uint8(fused)}
@@ -120,6 +144,8 @@ def fuse_scenes(model, loader, method: str, *, explain: bool = False) -> Iterato
         gray = {"A": batch["A_gray"], "B": batch["B_gray"], "fused": batch["A_gray"] & batch["B_gray"]}
         gray |= {label: [images.shape[1] == 1] * len(images) for label, images in maps.items()}
         for number, name in enumerate(batch["name"]):
+            if name in done:
+                continue
             yield Scene(
                 name,
                 {label: stack[number] for label, stack in pictures.items()},
