@@ -10,11 +10,12 @@ votes of all windows alone (its loop takes minutes: --model blurcnn --size 456x4
 transcription of the order of work of the authors' code (scripts/originals) on the same weights, in float32, with the C
 library's allocator as it is. The two run in processes of their own and take turns, and a ratio is the median over the
 rounds: the load of the machine cancels out. First runs do not count. "CPU s" is the processor's time of all threads,
-which a loaded machine changes less. "difference" is the largest absolute one from the original; above 1e-4 in a
-variant of float32 the exit status is 1. A variant is a value of test.py's --fast, or system_malloc: exact with our
-allocator left out. "GFLOP" counts the multiplications and additions of convolutions and matrix products that are done;
-"share" is their rate next to that of a product of two matrices of 2048x2048, which takes its turn in the same rounds.
-With --memory each row has the peak memory of a fresh process that fuses one pair of that size.
+which a loaded machine changes less. "difference" is the largest absolute one from the original; above 1e-4 in a variant
+of float32 the exit status is 1. A variant is a value of test.py's --fast, or exact with our allocator left out
+(system_malloc), or exact compiled by torch.compile (minutes; "first, s" tells how many). "GFLOP" counts the
+multiplications and additions of convolutions and matrix products that are done; "share" is their rate in CPU s next to
+that of a product of two matrices of 2048x2048, which takes its turn in the same rounds. With --memory each row has the
+peak memory of a fresh process that fuses one pair of that size.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ from util.logger import log
 
 ORIGINALS = sorted(path.stem for path in (Path(__file__).parent / "originals").glob("*.py") if path.stem[0] != "_")
 ORIGINAL = "original"
-VARIANTS = (*FAST, SYSTEM_MALLOC)
+COMPILED = "compiled"
+VARIANTS = (*FAST, COMPILED, SYSTEM_MALLOC)
 TOLERANCE = 1e-4  # of float32
 PRODUCT = 2048  # rows and columns of the matrices whose product is the measure of the hardware
 SIZE_MULTIPLE = 8  # sides that every original takes
@@ -96,7 +98,8 @@ def parse():
     group = parser.group("run")
     group.add_argument("-h", "--help", action="help", help="show this and stop")
     group.add_argument("--model", nargs="+", type=str.lower, default=ORIGINALS, metavar="NAME", help="methods")
-    group.add_argument("--variants", nargs="+", type=choice(*VARIANTS), default=VARIANTS, help="rows of each")
+    group.add_argument("--variants", nargs="+", type=choice(*VARIANTS), default=(*FAST, SYSTEM_MALLOC),
+                       help="rows of each")  # fmt: skip
     group.add_argument("--size", type=width_and_height, default="640x480", metavar="WxH", help="of the pair, pixels")
     group.add_argument("--threads", type=whole_number(1, 1024), default=count_cores(), help="of each process")
     group.add_argument("--repeat", type=whole_number(1, 10000), default=5, metavar="N", help="rounds that count")
@@ -150,8 +153,8 @@ def measure_work(row: dict, product: Sequence[Turn], opt) -> dict:
     with enter(row["model"], row["variant"], opt.size, opt, counted=True) as contestant:
         contestant.run()
         operations = float(contestant.result())
-    rate = 2 * PRODUCT**3 / statistics.median(turn.seconds for turn in product)
-    return {"operations": operations / 1e9, "share": operations / row["seconds"] / rate}
+    rate = 2 * PRODUCT**3 / statistics.median(turn.processor for turn in product)
+    return {"operations": operations / 1e9, "share": operations / row["processor_seconds"] / rate}
 
 
 def enter(name: str, words: str, size: tuple[int, int], opt, *, counted: bool = False) -> Contestant:
@@ -176,6 +179,8 @@ def count_operations(name: str, words: str, size: tuple[int, int], threads: int)
     """Return a function that returns the operations of the row's convolutions and matrix products."""
     from torch.utils.flop_counter import FlopCounterMode
 
+    # Compiled layers could not be counted one by one; they are those of plain ones.
+    words = "off" if words == COMPILED else words
     fuse = (make_original if words == ORIGINAL else make_ours)(name, words, size, threads)
 
     def count() -> np.ndarray:
@@ -192,6 +197,8 @@ def make_ours(name: str, words: str, size: tuple[int, int], threads: int) -> Cal
     model.speed_up()
     run = getattr(find_original(name), "run_ours", fuse_padded) if name in ORIGINALS else fuse_padded
     a, b = draw_pair(model.channels, size)
+    if words == COMPILED:
+        run = torch.compile(run)
 
     def fuse() -> np.ndarray:
         with torch.inference_mode(), model.evaluating(), model.autocast():

@@ -155,14 +155,14 @@ def test_a_method_without_an_original_is_measured_alone(monkeypatch):
     operations, share = row.pop("operations"), row.pop("share")
     assert row == {"model": "pix2pix", "variant": "exact", "seconds": 2.0, "processor_seconds": 3.0, "page_faults": 5,
                    "first_seconds": 2.0, "memory": {}}  # fmt: skip
-    # A product takes as long here: the shares of two equal times are those of the operations.
+    # A product takes as long here: the share of two equal times is that of the operations.
     assert operations > 0.1 and share == pytest.approx(operations * 1e9 / (2 * bench_inference.PRODUCT**3))
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), [
     (["--size", "50x40"], "50x40: the originals take sides that are multiples of 8 alone"),
     (["--model", "refusoin"], "the nearest is 'refusion'"),
-    (["--variants", "compiled"], "'compiled' is not one of off, exact, bf16, system_malloc"),
+    (["--variants", "jit"], "'jit' is not one of off, exact, bf16, compiled, system_malloc"),
 ])  # fmt: skip
 def test_wrong_wishes_are_told_in_a_sentence(arguments, sentence, repository):
     done = subprocess.run(
