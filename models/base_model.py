@@ -303,17 +303,18 @@ class BaseModel:
             distributed.fail_together(f"training diverged: a loss is not finite ({wrong or 'since the last check'})")
 
     @contextlib.contextmanager
-    def knowing_picture(self, a: torch.Tensor, b: torch.Tensor) -> Iterator[None]:
+    def knowing_picture(self, a: torch.Tensor, b: torch.Tensor, margin: float) -> Iterator[None]:
         """Within, ``fuse`` gets tiles, and what its networks have to know of the whole picture is that of windows.
 
         Args:
-            a, b: the windows, (windows, channels, side, side); see ``models/networks/whole_picture.py``.
+            a, b: the windows, (windows, channels, side, side).
+            margin: the share of their side that does not count; see ``models/networks/whole_picture.py``.
         """
         from models.networks.whole_picture import forget_picture, looking_at_windows
 
         networks = [*self.networks.values(), *self.averages.values()]
         try:
-            with looking_at_windows(networks, len(a)):
+            with looking_at_windows(networks, len(a), margin):
                 self.fuse(a, b)
             yield
         finally:

@@ -17,6 +17,7 @@ from util import color
 from util.errors import UserError
 from util.lazy import torch
 from util.logger import warn
+from util.tiling import Place, Tiling
 
 # Weights of the terms intensity, gradient and ssim: those of a public derivative of A2RNet, and SeAFusion's gradient.
 PRESETS = {"ignet_unit": (1.0, 1.0, 1.0), "ignet_grad10": (1.0, 10.0, 1.0)}
@@ -130,6 +131,12 @@ class IGNetModel(BaseModel):
             )
 
     @staticmethod
+    def find_tiling(opt: argparse.Namespace) -> Tiling:
+        # Dilation 16 at an eighth of the size reaches 128 pixels, the convolutions before and behind it 48. The means
+        # by which features and nodes are gated are those of windows.
+        return Tiling(reach=176, side=3072, multiple=8, window=512, margin=64)
+
+    @staticmethod
     def translate_weights(weights: dict[str, torch.Tensor], opt: argparse.Namespace) -> dict[str, dict]:
         """Return the authors' state as it is: our names are theirs."""
         return {"G": {key.removeprefix("module."): value for key, value in weights.items()}}
@@ -176,6 +183,9 @@ class IGNetModel(BaseModel):
 
     def fuse(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return self.net_G(a, b)
+
+    def fuse_tile(self, a: torch.Tensor, b: torch.Tensor, place: Place) -> torch.Tensor:
+        return self.net_G(a, b, place)
 
     def postprocess(self, fused: torch.Tensor) -> torch.Tensor:
         """Stretch each finished picture, unless ``--no_stretch``."""

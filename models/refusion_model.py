@@ -19,6 +19,7 @@ from util import color, distributed
 from util.errors import UserError
 from util.lazy import torch
 from util.logger import warn
+from util.tiling import Tiling
 
 TASKS = {"ivif": "infrared-visible", "mif": "medical", "mfif": "multi-focus", "meif": "multi-exposure"}
 
@@ -111,6 +112,12 @@ class ReFusionModel(BaseModel):
                 f"the pairs are {dataset.task} ones and --task is {opt.task} ({TASKS[opt.task]}), which wants networks "
                 f"of its own; --task {suited} fits them"
             )
+
+    @staticmethod
+    def find_tiling(opt: argparse.Namespace) -> Tiling:
+        # 3x3 convolutions: one in front, two in each of four blocks and in the cross attention, two at the end. Sums
+        # over pixels, by which channels attend to each other, are those of windows.
+        return Tiling(reach=13, side=768, window=256, margin=12)
 
     @staticmethod
     def translate_weights(weights: dict, opt: argparse.Namespace) -> dict[str, dict]:
@@ -254,7 +261,9 @@ class ReFusionModel(BaseModel):
     # Pictures --------------------------------------------------------------------------------------------------------
 
     def fuse(self, a, b):
-        fused = self.net_F.fuse(a, b).float()
+        return self.net_F.fuse(a, b).float()
+
+    def finish(self, fused):
         return fused if self.opt.no_stretch else color.stretch(fused)
 
     def explain(self, a, b) -> dict:

@@ -151,7 +151,7 @@ def _know_picture(model, a, b, plan: tiling.Tiling) -> contextlib.AbstractContex
     places = tiling.spread_windows(*a.shape[-2:], plan)
     windows = (torch.cat([image[..., rows, columns] for rows, columns in places]) for image in (a, b))
     planes = (_take_planes(model, image) for image in windows)
-    return model.knowing_picture(*_pad_pair(*planes, model.size_multiple))
+    return model.knowing_picture(*_pad_pair(*planes, model.size_multiple), plan.margin / plan.window)
 
 
 def _fuse_planes(model, a, b, place: Place | None = None) -> torch.Tensor:

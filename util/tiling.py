@@ -22,12 +22,14 @@ class Tiling(NamedTuple):
         multiple: the corners of tiles lie on multiples of this: the product of a network's strides, say.
         window: side of the windows in which the network finds what it has to know of a whole picture (its
             ``OfPicture`` modules); 0 where it has to know nothing.
+        margin: pixels at the rim of a window that do not count, since it is not seen what lies around them.
     """
 
     reach: int
     side: int = 1024
     multiple: int = 1
     window: int = 0
+    margin: int = 0
 
 
 class Place(NamedTuple):
@@ -92,7 +94,7 @@ def spread_windows(height: int, width: int, tiling: Tiling) -> list[tuple[slice,
 
 def _spread(length: int, count: int, tiling: Tiling) -> Iterator[slice]:
     multiple = tiling.multiple
-    side = min(tiling.window, length) // multiple * multiple or length
+    side = tiling.window if tiling.window < length else length
     for number in range(count):
         start = int((number + 0.5) / count * length - side / 2)
         start = min(max(start, 0), length - side) // multiple * multiple

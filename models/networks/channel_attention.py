@@ -14,7 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.networks.whole_picture import OfPicture
+
 ALL = slice(None)
+VALUES = slice(2, 3)  # of queries, keys and values
 # On a processor 64 maps of a strip stay below 32 MiB, the largest block that glibc's allocator keeps on its own; with
 # shorter strips the threads wait for each other more often.
 _PIXELS_PER_STRIP = {"cpu": 110_000}
@@ -50,7 +53,9 @@ def depthwise(channels: int) -> nn.Conv2d:
     return nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
 
 
-def project(x: Tensor, mix: nn.Conv2d, spread: nn.Conv2d, parts: int, inner: slice = ALL) -> list[Tensor]:
+def project(
+    x: Tensor, mix: nn.Conv2d, spread: nn.Conv2d, parts: int, inner: slice = ALL, wanted: slice = ALL
+) -> list[Tensor]:
     """Return ``spread(mix(x))`` in equal groups of channels.
 
     Each group is computed for itself, so that its values lie together: what follows runs up to twice as fast.
@@ -61,8 +66,9 @@ def project(x: Tensor, mix: nn.Conv2d, spread: nn.Conv2d, parts: int, inner: sli
         spread: depth-wise 3x3 convolution of M channels.
         parts: number of groups, a divisor of M.
         inner: rows to keep.
+        wanted: groups to compute.
     """
-    weights = zip(mix.weight.chunk(parts), spread.weight.chunk(parts), strict=True)
+    weights = list(zip(mix.weight.chunk(parts), spread.weight.chunk(parts), strict=True))[wanted]
     maps = [functional.conv2d(functional.conv2d(x, one), three, padding=1, groups=len(three)) for one, three in weights]
     return [y[:, :, inner] for y in maps]
 
@@ -138,14 +144,21 @@ class ChannelAttention(nn.Module):
         self.temperature = nn.Parameter(torch.ones(n_heads, 1, 1))
         self.qkv, self.qkv_dwconv = pointwise(channels, 3 * channels), depthwise(3 * channels)
         self.project_out = pointwise(channels, channels)
+        self.of_picture = OfPicture()
 
-    def forward(self, x: Tensor, inner: slice = ALL) -> tuple[Tensor, Tensor]:
-        """Return v (N, channels, H, W) and ``sum_products`` of q and k, in the rows ``inner`` of ``x``."""
+    def forward(self, x: Tensor, inner: slice = ALL, counted: tuple[slice, slice] = (ALL, ALL)) -> tuple:
+        """Return v (N, channels, H, W) and ``sum_products`` of q and k, in the rows ``inner`` of ``x``.
+
+        Where those of the whole picture are known they are 0 instead. ``counted`` are the rows and columns of v that
+        they are of.
+        """
+        if self.of_picture.known is not None:
+            return project(x, self.qkv, self.qkv_dwconv, 3, inner, VALUES)[0], 0
         q, k, v = project(x, self.qkv, self.qkv_dwconv, 3, inner)
-        return v, sum_products(q, k)
+        return v, sum_products(q[:, :, *counted], k[:, :, *counted])
 
     def find_mix(self, sums: Tensor) -> Tensor:
-        return find_mix(sums, self.temperature, self.project_out)
+        return find_mix(self.of_picture(sums), self.temperature, self.project_out)
 
 
 class GatedFeedForward(nn.Module):
@@ -181,7 +194,8 @@ class TransformerBlock(nn.Module):
         """Put ``forward(x)`` in the place of ``x``, strip by strip, for inference; one map more is held."""
         v, sums = torch.empty_like(x), 0
         for strip in cut_strips(x):
-            v[:, :, strip.rows], part = self.attn(self.norm1(x[:, :, strip.seen]), strip.inner)
+            counted = self.attn.of_picture.find_inside(x, strip.rows)
+            v[:, :, strip.rows], part = self.attn(self.norm1(x[:, :, strip.seen]), strip.inner, counted)
             sums = sums + part
         mix = self.attn.find_mix(sums)
         late = None  # a strip is written when the next one, which sees its last row, has been read

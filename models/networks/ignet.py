@@ -13,6 +13,8 @@ from torch.nn import functional
 
 from models.networks import shortcuts
 from models.networks.strips import conv_halve, conv_whole, double_conv, in_strips
+from models.networks.whole_picture import MeanOfPicture, OfPicture, normalise
+from util.tiling import Place
 
 NETWORKS = {
     "ignet": {
@@ -24,6 +26,7 @@ NETWORKS = {
 
 NODE_DILATIONS = (4, 8, 16)
 SCALES = (512, 256, 128)  # channels of the encoders' outputs at 1/8, 1/4 and 1/2 of the size
+STRIDE = 8  # of the coarsest scale
 NODE_REDUCTION = 32  # a node has this many times fewer channels than the features it is made from
 ROUNDS = 2  # of interaction, and of message passing
 LEAKY_SLOPE = 0.2
@@ -38,10 +41,14 @@ class Norm(nn.BatchNorm2d):
 
     of_image = False
 
+    def __init__(self, channels: int):
+        super().__init__(channels)
+        self.of_picture = OfPicture()
+
     def forward(self, x: Tensor) -> Tensor:
         if self.training or not self.of_image:
             return super().forward(x)
-        return torch.instance_norm(x, self.weight, self.bias, None, None, True, 0.0, self.eps, True)
+        return normalise(x, self.of_picture, self.eps, self.weight, self.bias)
 
 
 def _norm_relu(conv: nn.Conv2d) -> nn.Sequential:
@@ -67,6 +74,7 @@ class Encoder(nn.Module):
         if multiply is not None:
             self.fc1 = nn.Linear(512, 32, bias=False)
             self.fc2 = nn.Linear(32, 512, bias=False)
+            self.mean = MeanOfPicture()
 
     def halve(self, image: Tensor) -> Tensor:
         """Map (N, 1, H, W) to (N, 128, H/2, W/2)."""
@@ -85,7 +93,7 @@ class Encoder(nn.Module):
         if self.multiply is None:
             return conv_halve(self.conv4, x, _pool)
         x = conv_halve(self.conv4, x, self._pool_twice)
-        weights = self.fc2(functional.relu(self.fc1(x.mean((2, 3))))).sigmoid()
+        weights = self.fc2(functional.relu(self.fc1(self.mean(x).flatten(1)))).sigmoid()
         return x * weights[:, :, None, None]
 
     def _pool_twice(self, x: Tensor) -> Tensor:
@@ -239,7 +247,7 @@ class GraphInteraction(nn.Module):
 
 def _make_gate(width: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.AdaptiveAvgPool2d(1),
+        MeanOfPicture(),
         nn.Conv2d(2 * width, width // 2, 1, bias=False),
         nn.ReLU(inplace=True),
         nn.Conv2d(width // 2, width, 1, bias=False),
@@ -289,15 +297,19 @@ class GraphDecoder(nn.Module):
         graph = self.graph[scale]
         return (graph.ppm_rgb if is_ir else graph.ppm_dep)(features)
 
-    def forward(self, features: list[Tensor], nodes: list[list[Tensor | None]]) -> Tensor:
+    def forward(
+        self, features: list[Tensor], nodes: list[list[Tensor | None]], place: Place | None = None
+    ) -> Tensor:
         """Decode both modalities into one image (N, 1, H, W).
 
         Args:
             features: (N, 512, H/8, W/8) of infrared and visible; the list is emptied.
             nodes: for infrared and visible the nodes of each scale, the coarsest first.
+            place: of the image to come in its picture, where it is a tile; on multiples of 8.
         """
         decoded, leaders = features, [None, None]
         for step in range(len(SCALES)):
+            here = place and Place(*(length * 2**step // STRIDE for length in place))
             if step < len(self.graph):
                 graph = self.graph[step]
                 updated = graph(nodes[0][step], nodes[1][step], *leaders)
@@ -307,7 +319,7 @@ class GraphDecoder(nn.Module):
             for side in (0, 1):
                 inputs = decoded[side] if leaders[side] is None else torch.cat([leaders[side], decoded[side]], 1)
                 conv, norm, relu = self.C_up[3 * side + step]
-                decoded[side] = relu(norm(double_conv(conv, inputs)))
+                decoded[side] = relu(norm(double_conv(conv, inputs, here)))
         return self.C_cls(torch.cat(decoded, 1))
 
     def _merge(self, side: int, step: int, nodes: Tensor) -> Tensor:
@@ -345,10 +357,13 @@ class IGNet(nn.Module):
             if isinstance(module, Norm):
                 module.of_image = bn_train_mode
 
-    def forward(self, ir: Tensor, vis: Tensor) -> Tensor:
-        """Return the fused luminance (N, 1, H, W), unbounded; ``ir`` and ``vis`` are (N, 1, H, W) in [0, 1]."""
+    def forward(self, ir: Tensor, vis: Tensor, place: Place | None = None) -> Tensor:
+        """Return the fused luminance (N, 1, H, W), unbounded; ``ir`` and ``vis`` are (N, 1, H, W) in [0, 1].
+
+        With a ``place`` they are what a tile sees of a picture.
+        """
         features, nodes = zip(self._encode(self.inf_conv, ir), self._encode(self.vis_conv, vis), strict=True)
-        return self.graph(list(features), list(nodes))
+        return self.graph(list(features), list(nodes), place)
 
     def gammas(self) -> dict[str, Tensor]:
         """Return how much each graph listens to its messages: {"ir_512": scalar, "vis_512": scalar, "ir_256": ...}."""

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from models.networks.whole_picture import OfPicture, normalise
+
 NORMS = ("batch", "instance", "none")
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """Instance normalisation that takes a tile's statistics from its picture."""
+
+    def __init__(self, channels: int):
+        super().__init__(channels)
+        self.of_picture = OfPicture()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return normalise(x, self.of_picture, self.eps)
 
 
 def make_norm(norm: str, channels: int) -> nn.Module:
@@ -19,7 +32,7 @@ def make_norm(norm: str, channels: int) -> nn.Module:
     if norm == "batch":
         return nn.BatchNorm2d(channels)
     if norm == "instance":
-        return nn.InstanceNorm2d(channels)
+        return InstanceNorm(channels)
     if norm == "none":
         return nn.Identity()
     raise ValueError(f"norm is '{norm}', expected one of {', '.join(NORMS)}")

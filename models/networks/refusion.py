@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from models.networks.channel_attention import (
     ALL,
+    VALUES,
     TransformerBlock,
     add_mixed,
     apply_gate,
@@ -26,6 +27,7 @@ from models.networks.channel_attention import (
     sum_products,
 )
 from models.networks.precision import native_autocast
+from models.networks.whole_picture import OfPicture
 
 NETWORKS = {
     "refusion": {
@@ -54,6 +56,7 @@ class CrossFusion(nn.Module):
         self.project_E1, self.project_E1_d = pointwise(dim, hidden), depthwise(hidden)
         self.project_E2, self.project_E2_d = pointwise(dim, hidden), depthwise(hidden)
         self.project_out1, self.project_out2 = pointwise(hidden, 2 * dim), pointwise(hidden, 2 * dim)
+        self.of_picture1, self.of_picture2 = OfPicture(), OfPicture()
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
         """Fuse features ``x1``, ``x2``, each (N, dim, H, W), to (N, 2 dim, H, W)."""
@@ -65,7 +68,8 @@ class CrossFusion(nn.Module):
         v1, v2, sums1, sums2 = torch.empty_like(x1), torch.empty_like(x2), 0, 0
         for strip in cut_strips(x1):
             seen = (x[:, :, strip.seen] for x in (x1, x2))
-            v1[:, :, strip.rows], v2[:, :, strip.rows], part1, part2 = self._attend(*seen, strip.inner)
+            counted = self.of_picture1.find_inside(x1, strip.rows)
+            v1[:, :, strip.rows], v2[:, :, strip.rows], part1, part2 = self._attend(*seen, strip.inner, counted)
             sums1, sums2 = sums1 + part1, sums2 + part2
         mixes = self._find_mixes(sums1, sums2)
         number, dim, height, width = x1.shape
@@ -76,14 +80,21 @@ class CrossFusion(nn.Module):
             fused[:, :, strip.rows] = self._merge(*seen, *mixes, strip.inner)
         return fused
 
-    def _attend(self, x1: Tensor, x2: Tensor, inner: slice = ALL) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _attend(
+        self, x1: Tensor, x2: Tensor, inner: slice = ALL, counted: tuple[slice, slice] = (ALL, ALL)
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        if self.of_picture1.known is not None:
+            (v1,) = project(x1, self.qkv1, self.qkv1_dwconv, 3, inner, VALUES)
+            (v2,) = project(x2, self.qkv2, self.qkv2_dwconv, 3, inner, VALUES)
+            return v1, v2, 0, 0
         q1, k1, v1 = project(x1, self.qkv1, self.qkv1_dwconv, 3, inner)
         q2, k2, v2 = project(x2, self.qkv2, self.qkv2_dwconv, 3, inner)
+        q1, k1, q2, k2 = (x[:, :, *counted] for x in (q1, k1, q2, k2))
         return v1, v2, sum_products(q2, k1), sum_products(q1, k2)
 
     def _find_mixes(self, sums1: Tensor, sums2: Tensor) -> tuple[Tensor, Tensor]:
-        mix1 = find_mix(sums1, self.temperature1, self.project_mid1)
-        return mix1, find_mix(sums2, self.temperature2, self.project_mid2)
+        mix1 = find_mix(self.of_picture1(sums1), self.temperature1, self.project_mid1)
+        return mix1, find_mix(self.of_picture2(sums2), self.temperature2, self.project_mid2)
 
     def _merge(
         self, x1: Tensor, x2: Tensor, v1: Tensor, v2: Tensor, mix1: Tensor, mix2: Tensor, inner: slice = ALL

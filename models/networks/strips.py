@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.networks import shortcuts, winograd
+from util.tiling import Place
 
 STRIP_ELEMENTS = 3 * 2**19  # of the widest map of a strip: 6 MB in float32
 
@@ -55,27 +56,47 @@ def conv_reflected(conv: nn.Conv2d, x: Tensor) -> Tensor:
     return in_strips(make, x.shape[-2], int(row_elements), winograd.TILE)
 
 
-def double_conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """Return a 3x3 convolution of x at twice its size, bilinear with its corners kept."""
-    if not shortcuts.open_for(x):
+def double_conv(conv: nn.Conv2d, x: Tensor, place: Place | None = None) -> Tensor:
+    """Return a 3x3 convolution of x at twice its size, bilinear with its corners kept.
+
+    Where pixels are taken depends on the whole map's size: ``place`` says where in it x lies, in its pixels.
+    """
+    if place is None and not shortcuts.open_for(x):
         return conv(functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True))
     height, width = x.shape[-2:]
-    places = torch.arange(2 * height, dtype=torch.float32) * ((height - 1) / (2 * height - 1))
-    above = places.long()
-    below, share = (above + 1).clamp_max(height - 1), (places - above)[:, None, None]
+    top, left, whole_height, whole_width = place or (0, 0, height, width)
+    above, below, share = _find_neighbours(top, height, whole_height, x.device)
+    before, after, share_across = _find_neighbours(left, width, whole_width, x.device)
     pixels = x.permute(0, 2, 3, 1)  # rows are taken whole, their channels side by side
 
     def double(first: int, last: int) -> Tensor:
         upper, lower = (pixels[:, rows[first:last]].float() for rows in (above, below))
-        rows = torch.lerp(upper, lower, share[first:last]).to(x.dtype).permute(0, 3, 1, 2)
-        return functional.interpolate(rows, size=(last - first, 2 * width), mode="bilinear", align_corners=True)
+        rows = torch.lerp(upper, lower, share[first:last, None, None])
+        if place is None:
+            rows = rows.to(x.dtype).permute(0, 3, 1, 2)
+            return functional.interpolate(rows, size=(last - first, 2 * width), mode="bilinear", align_corners=True)
+        rows = torch.lerp(rows[:, :, before], rows[:, :, after], share_across[:, None])
+        return rows.to(x.dtype).permute(0, 3, 1, 2)
 
+    if not shortcuts.open_for(x):
+        return conv(double(0, 2 * height))
     convolve = _Rows(conv, x, scale=2)
 
     def make(top: int, bottom: int) -> Tensor:
         return convolve(double, 2 * height, top, bottom)
 
     return in_strips(make, 2 * height, convolve.row_elements(2 * width), convolve.step)
+
+
+def _find_neighbours(start: int, length: int, whole: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Return between which of ``length`` pixels those of twice their number lie, and where between them.
+
+    The first one is number ``start`` of ``whole`` pixels.
+    """
+    places = torch.arange(2 * start, 2 * (start + length), dtype=torch.float32, device=device)
+    places = (places * ((whole - 1) / (2 * whole - 1)) - start).clamp_min(0)
+    first = places.long()
+    return first, (first + 1).clamp_max(length - 1), places - first
 
 
 def in_strips(make: Callable[[int, int], Tensor], height: int, row_elements: int, multiple: int = 1) -> Tensor:

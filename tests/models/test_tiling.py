@@ -12,7 +12,8 @@ from util.inference import explain_images, fuse_images
 from util.tiling import Tile, Tiling, cut_tiles, spread_windows
 
 ALL = [*models.model_names(), "template"]
-WHOLE = {"blurcnn"}  # their stages are of whole pictures
+TILED = [name for name in ALL if name != "blurcnn"]  # whose stages are of whole pictures
+VARIANTS = [("ignet", "--bn_train_mode"), ("ignet", "--fast", "off"), ("r2gan", "--norm", "instance")]
 # Reach and depth kept small, so that a small picture has tiles that do not see all of it.
 SMALL = {
     "laplacian": ("--pyramid_levels", "2"),
@@ -22,12 +23,9 @@ SMALL = {
     "pix2pix": ("--n_blocks", "2"),
 }
 EXACT = 1e-5
-HEIGHT, WIDTH, SIDE = 150, 213, 64
-
-
-@pytest.fixture(params=[name for name in ALL if name not in WHOLE])
-def name(request) -> str:
-    return request.param
+LOOSE = {"--bn_train_mode", "instance"}  # normalisations by a picture's own statistics carry rounding on
+SIDE, SIZE = 64, (150, 221)
+SIZES = {"ignet": (44, 445), "ignet --fast off": (445, 44)}  # so long that a tile does not see all of it
 
 
 def draw_weights(model) -> None:
@@ -45,38 +43,50 @@ def draw_weights(model) -> None:
                 module.weight.normal_(0, inputs**-0.5, generator=generator)
 
 
+def know_all(model, monkeypatch, short: int = 1) -> Tiling:
+    """Let the one window be the whole picture; with ``short`` divide the reach by it."""
+    plan = model.find_tiling(model.opt)
+    plan = plan._replace(window=plan.window and 1000, margin=0, reach=plan.reach // short)
+    monkeypatch.setattr(type(model), "find_tiling", staticmethod(lambda opt: plan))
+    monkeypatch.setattr(tiling, "WINDOWS", (1, 1))
+    return plan
+
+
 def measure_seams(image: torch.Tensor, tiles: list[Tile]) -> list[torch.Tensor]:
     """Return the differences of neighbours on either side of every border between tiles."""
     tops = {tile.rows.start for tile in tiles} - {0}
     lefts = {tile.columns.start for tile in tiles} - {0}
-    assert tops and lefts
+    assert tops or lefts
     return [image[..., top, :] - image[..., top - 1, :] for top in sorted(tops)] + [
         image[..., left] - image[..., left - 1] for left in sorted(lefts)
     ]
 
 
-def test_tiles_equal_the_whole_and_leave_no_seams(name, make_model, make_batch):
-    model, batch = make_model(name, *SMALL.get(name, ()), is_train=False), make_batch(2, HEIGHT, WIDTH)
+@pytest.mark.parametrize("name", [*((name,) for name in TILED), *VARIANTS], ids=" ".join)
+def test_tiles_equal_the_whole_and_leave_no_seams(name, make_model, make_batch, monkeypatch):
+    """What a network has to know of the whole picture is found in one window here, which is the whole picture."""
+    model = make_model(*name, *SMALL.get(name[0], ()), is_train=False)
+    size = SIZES.get(" ".join(name), SIZES.get(name[0], SIZE))
+    batch = make_batch(2, *size)
     draw_weights(model)
-    plan = model.find_tiling(model.opt)
-    if plan is None:
-        pytest.skip("fuses whole pictures alone")
+    plan = know_all(model, monkeypatch)
     whole, tiled = (fuse_images(model, batch["A"], batch["B"], tile=tile) for tile in ("off", SIDE))
-    torch.testing.assert_close(tiled, whole, rtol=0, atol=EXACT)
-    tiles = cut_tiles(HEIGHT, WIDTH, SIDE, plan)
+    tolerance = 10 * EXACT if LOOSE & set(name) else EXACT
+    torch.testing.assert_close(tiled, whole, rtol=0, atol=tolerance)
+    tiles = cut_tiles(*size, SIDE, plan)
     for of_tiles, of_whole in zip(measure_seams(tiled, tiles), measure_seams(whole, tiles), strict=True):
-        torch.testing.assert_close(of_tiles, of_whole, rtol=0, atol=2 * EXACT)
+        torch.testing.assert_close(of_tiles, of_whole, rtol=0, atol=2 * tolerance)
 
 
+@pytest.mark.parametrize("name", TILED)
 def test_tiles_that_see_too_little_are_found_out(name, make_model, make_batch, monkeypatch):
     """The test above can fail: a method's reach is not far larger than it has to be."""
-    model, batch = make_model(name, *SMALL.get(name, ()), is_train=False), make_batch(1, HEIGHT, WIDTH)
+    model, batch = make_model(name, *SMALL.get(name, ()), is_train=False), make_batch(1, *SIZES.get(name, SIZE))
     draw_weights(model)
-    plan = model.find_tiling(model.opt)
-    if plan is None or not plan.reach:
-        pytest.skip("nothing lies around a tile")
+    if know_all(model, monkeypatch).reach == 0:
+        pytest.skip("nothing lies around a pixel")
     whole = fuse_images(model, batch["A"], batch["B"], tile="off")
-    monkeypatch.setattr(type(model), "find_tiling", staticmethod(lambda opt: plan._replace(reach=plan.reach // 3)))
+    know_all(model, monkeypatch, short=3)
     assert (fuse_images(model, batch["A"], batch["B"], tile=SIDE) - whole).abs().max() > EXACT
 
 
@@ -105,7 +115,7 @@ def test_windows_lie_evenly_in_a_picture():
         assert rows.stop - rows.start == columns.stop - columns.start == 64
         assert rows.start % 8 == 0 and 0 <= rows.start and rows.stop <= 400 and columns.stop <= 300
     small = spread_windows(20, 300, Tiling(reach=0, multiple=8, window=64))
-    assert all(rows == slice(0, 16) for rows, _ in small)
+    assert all(rows == slice(0, 20) for rows, _ in small)
 
 
 def test_auto_fuses_in_tiles_only_what_is_huge(make_model, make_batch, monkeypatch):
