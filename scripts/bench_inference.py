@@ -82,7 +82,7 @@ def main() -> None:
     log(table)
     log(f"\nLoad at the end: {read_load()}")
     if opt.record:
-        record("inference", f"{head}; load at the end {read_load()}.\n\n{table}")
+        record(opt.record, f"{head}; load at the end {read_load()}.\n\n{table}")
     if opt.json:
         atomic_write(opt.json, json.dumps({"machine": describe_machine(opt.threads), "rows": rows}, indent=1) + "\n")
     for row in rows:
@@ -108,7 +108,8 @@ def parse():
     )
     group.add_argument("--no_original", action="store_true", help="measure ours alone")
     group.add_argument("--json", metavar="FILE", help="write the figures there, too")
-    group.add_argument("--record", action="store_true", help="write the table into docs/performance.md")
+    group.add_argument("--record", nargs="?", const="inference", metavar="SECTION",
+                       help="write the table into that section of docs/performance.md")  # fmt: skip
     opt = parser.parse_strictly(sys.argv[1:])
     from models.networks.precision import convolves_bfloat16  # late: --help does without torch
 
