@@ -1,28 +1,32 @@
 #!/usr/bin/env python3
-"""Measure training: the time of an update and its parts, images/s, and peak memory, per method and phase.
+"""Measure training: an update's time and the parts of it, pairs/s, peak memory, and what a second process brings.
 
     python scripts/bench_train.py                                      # all methods at their recipes' batch and crop
     python scripts/bench_train.py --model refusion --repeat 5 --json train.json
     python scripts/bench_train.py --model ignet --variants plain channels_last+bf16 --batch_size 4 --crop_size 128
 
-Runs the model class as train.py does, on generated batches, in a fresh process for each row; forward includes the
-losses. A method with two phases in an epoch (ReFusion: A, its loss learns; B, the networks learn) has rows for each,
-and a line that compares their memory. Where the order of work of the training code in circulation is transcribed
-(scripts/originals/training), it runs in turn with ours, on the same weights and with the C library's allocator as it
-is; "times as fast" is the median over the rounds. ReFusion's takes 10 GB at its recipe's crop. A variant joins words by
-"+": channels_last, compile and bf16 (the flags of train.py) and system_malloc (our allocator left out), or is "plain".
+Runs the model class as train.py does, on PNG files made for it that the data loader reads, in fresh processes; forward
+includes the losses. A method with two phases in an epoch (ReFusion: A, its loss learns; B, the networks learn) has rows
+for each. Where the order of work of the training code in circulation is transcribed (scripts/originals/training), it
+runs in turn with ours, on the same weights and with the C library's allocator as it is: "times as fast" is the median
+over the rounds of the ratio of the processor's time. Two processes, each with a batch of its own, run in turn with one:
+"efficiency" is the rate next to that of one process times the processes, or threads. "of a product" is the rate of
+multiplications and additions next to that of a product of large matrices in the same process.
+
+A variant joins words by "+": channels_last, compile and bf16 (the flags of train.py) and system_malloc (our allocator
+left out), or is "plain". The GPU's columns, always at the recipe's batch and crop, are empty where there is none.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
-import importlib
 import json
+import socket
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -30,17 +34,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import models
 from models.base_model import BaseModel
 from options.option_parser import OptionParser
-from options.train_options import TrainOptions
 from options.types import whole_number
+from scripts.training_steps import PARTS, Case, make_original, make_ours, write_pictures
 from util.benchmark import (
     SYSTEM_MALLOC,
     Contestant,
     Turn,
     describe_machine,
-    flags_of,
     format_table,
     median_ratio,
     read_load,
+    record,
     variant,
 )
 from util.files import atomic_write
@@ -49,27 +53,32 @@ from util.launch import run_script
 from util.lazy import torch
 from util.logger import log
 
-METHODS = ("refusion", "ignet", "r2gan")
-ORIGINALS = [path.stem for path in (Path(__file__).parent / "originals" / "training").glob("*.py")]
-BATCH_SIZES = {"r2gan": 8}  # of recipes that give another than the method's own
-HEADS = ("method", "variant", "pairs", "s", "forward", "backward", "optimiser", "pairs/s", "times as fast", "MiB",
-         "MiB before")  # fmt: skip
+METHODS = ("r2gan", "fusion2void", "refusion", "ignet", "blurcnn")
+ORIGINALS = [path.stem for path in (Path(__file__).parent / "originals" / "training").glob("[!_]*.py")]
+HEADS = ("method", "variant", "processes x threads", "pairs", "s", "CPU s", "data", "forward", "backward", "optimiser",
+         "communication", "pairs/s", "efficiency", "times as fast", "of a product", "MiB", "GPU: pairs/s",
+         "of a product", "MiB")  # fmt: skip
 
 
 def main() -> None:
-    """Print a table with a row for each method, phase and variant."""
+    """Print a table for each method, with a row for each phase, variant and number of processes."""
     opt = parse()
     for name in opt.model:
         models.find_model(name)
-    log(f"One update, median of {opt.repeat}; {describe_machine(opt.threads)}\n")
-    rows = [row for name in opt.model for phase in find_phases(name) for row in measure_phase(name, phase, opt)]
-    log(format_table(HEADS, map(format_row, rows)))
-    log()
-    for sentence in compare_phases(rows):
-        log(sentence)
-    log(f"Load at the end: {read_load()}")
+    everything = {}
+    for name in opt.model:
+        machine = f"One update, median of {opt.repeat}, {describe_size(opt)}; {describe_machine(opt.threads)}"
+        with tempfile.TemporaryDirectory() as folder:
+            write_pictures(Path(folder), name, opt.crop_size)
+            rows = [row for phase in find_phases(name) for row in measure_phase(name, phase, folder, opt)]
+        table = format_table(HEADS, map(format_row, rows))
+        text = "\n".join([f"{machine}, {read_load()} at the end.\n", table, "", *compare_phases(rows)])
+        log(f"{text}\n")
+        everything[name] = {"machine": machine, "rows": rows}
+        if opt.record:
+            record(f"training {name}", text)
     if opt.json:
-        atomic_write(opt.json, json.dumps({"machine": describe_machine(opt.threads), "rows": rows}, indent=1) + "\n")
+        atomic_write(opt.json, json.dumps(everything, indent=1) + "\n")
 
 
 def parse():
@@ -82,11 +91,23 @@ def parse():
     )
     group.add_argument("--batch_size", type=whole_number(1, 65536), metavar="N", help="pairs (default: the recipe's)")
     group.add_argument("--crop_size", type=whole_number(8, 65536), metavar="N", help="pixels (default: the recipe's)")
-    group.add_argument("--threads", type=whole_number(1, 1024), default=count_cores(), help="of each process")
+    group.add_argument(
+        "--threads", type=whole_number(1, 1024), default=max(1, count_cores() // 2), metavar="N",
+        help="of each process (default: half of the cores, so that two processes have all of them)",
+    )  # fmt: skip
+    group.add_argument("--num_threads", type=whole_number(0, 64), default=1, metavar="N", help="workers of the loader")
     group.add_argument("--repeat", type=whole_number(1, 10000), default=3, metavar="N", help="updates that count")
     group.add_argument("--no_original", action="store_true", help="measure ours alone")
+    group.add_argument("--no_scaling", action="store_true", help="leave out more threads and a second process")
     group.add_argument("--json", metavar="FILE", help="write the figures there, too")
+    group.add_argument("--record", action="store_true", help="write each method's table to docs/performance.md")
     return parser.parse_strictly(sys.argv[1:])
+
+
+def describe_size(opt) -> str:
+    """Return what a batch is."""
+    batch = f"a batch of {opt.batch_size}" if opt.batch_size else "the recipe's batch"
+    return f"{batch}, {f'crops of {opt.crop_size}' if opt.crop_size else 'its crop'}"
 
 
 def find_phases(name: str) -> list[str]:
@@ -94,188 +115,158 @@ def find_phases(name: str) -> list[str]:
     return [""] if models.find_model(name).count_prelude is BaseModel.count_prelude else ["A", "B"]
 
 
-def measure_phase(name: str, phase: str, opt) -> list[dict]:
-    """Return the rows of one phase: its original where there is one, then the variants."""
-    rows, seen = [], []
-    with contextlib.ExitStack() as stack:
-        original = None
-        if name in ORIGINALS and not opt.no_original:
-            original = stack.enter_context(enter(name, phase, "original", opt))
-            original.run()  # the first update, which does not count
-        for words in opt.variants:
-            with enter(name, phase, words, opt) as ours:
-                ours.run()
-                updates = [(original and run(original), run(ours)) for _ in range(opt.repeat)]
-                row = summarise(name, phase, words, [own for _, own in updates], ours)
-            if original:
-                row["ratio"] = median_ratio([theirs[0] for theirs, _ in updates], [own[0] for _, own in updates])
-                seen += [theirs for theirs, _ in updates]
-            rows.append(row)
-        if original:
-            rows.insert(0, summarise(name, phase, "original", seen, original))
+def measure_phase(name: str, phase: str, folder: str, opt) -> list[dict]:
+    """Return the rows of one phase: its original where there is one, the variants, more threads, two processes."""
+    first = Case(
+        name, phase, opt.variants[0], folder, opt.batch_size, opt.crop_size, opt.threads, workers=opt.num_threads
+    )
+    variants = [first._replace(variant=words) for words in opt.variants]
+    if name in ORIGINALS and not opt.no_original:
+        original, *rows = measure(first._replace(variant="original"), variants, opt.repeat)
+        for row, turns in rows:
+            row["ratio"] = median_ratio(original[1], turns, "processor")
+        rows = [original, *rows]
+    else:
+        rows = [measure(case, [], opt.repeat)[0] for case in variants]
+    if not opt.no_scaling:
+        cases = [first._replace(threads=2 * opt.threads), first._replace(processes=2)]
+        (_, alone), *more = measure(first, cases, opt.repeat)
+        for case, (row, turns) in zip(cases, more, strict=True):
+            gain = median_ratio(alone, turns) * case.processes  # each process has as many pairs as the one had
+            row["efficiency"] = gain / 2
+        rows += more
+    rows = [row for row, _ in rows]
+    if torch.cuda.is_available():
+        for row in rows:
+            if row["variant"] != "original" and row["threads"] == opt.threads:
+                row["gpu"] = measure_on_gpu(first._replace(variant=row["variant"], processes=row["processes"]), opt)
     return rows
 
 
-def run(contestant: Contestant) -> tuple[Turn, dict]:
-    """Return what one update took, and what it says of itself."""
-    return contestant.run(), contestant.result()
+def measure(reference: Case, cases: Sequence[Case], repeat: int) -> list[tuple[dict, list[Turn]]]:
+    """Return the rows and turns of ``reference`` and of ``cases``, each of which takes turns with it."""
+    measured, of_reference = [], []
+    with Group(reference) as first:
+        first.run()  # the first update, which does not count
+        for case in cases or [None]:
+            with Group(case) if case else contextlib.nullcontext() as other:
+                if other:
+                    other.run()
+                turns = []
+                for _ in range(repeat):
+                    of_reference.append(first.run())
+                    if other:
+                        turns.append(other.run())
+                if other:
+                    measured.append((other.summarise(turns), [turn for turn, _ in turns]))
+        return [(first.summarise(of_reference), [turn for turn, _ in of_reference]), *measured]
 
 
-def enter(name: str, phase: str, title: str, opt) -> Contestant:
-    """Start the process of one row."""
-    make = make_original if title == "original" else make_ours
-    settings = (name, phase, title, opt.batch_size or BATCH_SIZES.get(name), opt.crop_size, opt.threads)
-    keep_memory = make is make_ours and SYSTEM_MALLOC not in title.split("+")
-    return Contestant(f"{name} {phase}, {title}", make, settings, keep_memory=keep_memory)
-
-
-def make_ours(
-    name: str, phase: str, words: str, batch_size: int | None, crop_size: int | None, threads: int
-) -> Callable[[], dict]:
-    """Return a function that trains for one update as train.py does, in the process that calls it."""
-    model = make_model(name, phase, flags_of(words), batch_size, crop_size, threads)
-    batch = draw_batch(model)
-
-    def update() -> dict:
-        batches, clock = 1, Clock()
-        with clock.watching():
-            while not model.train_on(batch):
-                batches += 1
-        return {"pairs": batches * len(batch["name"]), **clock.shares, "losses": model.get_current_losses()}
-
-    update.model = model
-    return update
-
-
-def make_original(
-    name: str, phase: str, _: str, batch_size: int | None, crop_size: int | None, threads: int
-) -> Callable[[], dict]:
-    """Return a function that trains for one update in the order of the code in circulation."""
-    model = make_model(name, phase, (), batch_size, crop_size, threads)
-    model.set_input(draw_batch(model))
-    update = importlib.import_module(f"scripts.originals.training.{name}").make_update(model, phase)
-
-    def watched_update() -> dict:
-        clock = Clock()
-        with clock.watching():
-            result = update()
-        return {**result, **clock.shares}
-
-    return watched_update
-
-
-def make_model(
-    name: str, phase: str, flags: list[str], batch_size: int | None, crop_size: int | None, threads: int
-) -> BaseModel:
-    """Return the model that train.py makes, at the start of an epoch that consists of one phase."""
-    torch.set_num_threads(threads)
-    sizes = {"--batch_size": batch_size, "--crop_size": crop_size, "--load_size": crop_size}
-    words = [word for flag, value in sizes.items() if value for word in (flag, str(value))]
+def measure_on_gpu(case: Case, opt) -> dict | None:
+    """Return the row of a case at the recipe's size on GPUs; None where there are too few."""
+    if torch.cuda.device_count() < case.processes:
+        return None
     with tempfile.TemporaryDirectory() as folder:
-        run = ["--name", "bench", "--checkpoints_dir", folder, "--dataroot", folder, "--gpu_ids", "-1"]
-        opt = TrainOptions().parse([*run, "--model", name, *words, *flags])
-    opt.device = "cpu"
-    torch.manual_seed(0)
-    model = models.create_model(opt)
-    model.start_epoch(1)
-    model.prelude = sys.maxsize if phase == "A" else 0
-    return model
+        write_pictures(Path(folder), case.name, None)
+        case = case._replace(folder=folder, batch_size=None, crop_size=None, device="cuda")
+        ((row, _),) = measure(case, [], opt.repeat)
+    return row
 
 
-def draw_batch(model: BaseModel) -> dict:
-    """Return gray pairs of the recipe's size, whole gray levels, as the loader would give them."""
-    generator = torch.Generator().manual_seed(1)
-    count, side = model.opt.batch_size, model.opt.crop_size
-    coarse = torch.rand((3, count, 1, 8, 8), generator=generator)
-    batch = {"name": [f"pair {number}" for number in range(count)]}
-    for key, shapes in zip(("A", "B", "GT"), coarse, strict=True):
-        noise = torch.rand((count, 1, side, side), generator=generator)
-        image = 0.8 * torch.nn.functional.interpolate(shapes, (side, side), mode="bilinear") + 0.2 * noise
-        batch[key] = ((255 * image).round() / 255).expand(-1, 3, -1, -1)
-    return batch
+class Group:
+    """The processes of one case: ``with Group(case) as group: group.run()``."""
 
+    def __init__(self, case: Case):
+        self.case = case
+        title = f"{case.name} {case.phase}, {case.variant}"
+        keep_memory = case.variant != "original" and SYSTEM_MALLOC not in case.variant.split("+")
+        self._stack = contextlib.ExitStack()
+        if case.variant == "original":
+            calls = [(make_original, (case,))]
+        else:
+            port = _find_port()
+            calls = [(make_ours, (case, rank, port)) for rank in range(case.processes)]
+        self.members = [self._stack.enter_context(Contestant(title, *call, keep_memory=keep_memory)) for call in calls]
+        self._pool = self._stack.enter_context(concurrent.futures.ThreadPoolExecutor(case.processes))
 
-class Clock:
-    """Sums up the seconds that torch spends going backward and in optimisers."""
+    def __enter__(self) -> Group:
+        return self
 
-    def __init__(self):
-        self.shares = {"backward": 0.0, "optimiser": 0.0}
+    def __exit__(self, *_) -> None:
+        self._stack.close()
 
-    @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
-        from torch.optim import optimizer
+    def run(self) -> tuple[Turn, dict]:
+        """Make one update; return what it took, of all processes, and what the first tells of it."""
+        turns = list(self._pool.map(Contestant.run, self.members))
+        results = list(self._pool.map(Contestant.result, self.members))
+        seconds = max(result["seconds"] for result in results)
+        processor = sum(turn.processor for turn in turns)
+        return Turn(seconds, processor, sum(turn.faults for turn in turns)), results[0]
 
-        started = []
-        hooks = (
-            optimizer.register_optimizer_step_pre_hook(lambda *_: started.append(time.perf_counter())),
-            optimizer.register_optimizer_step_post_hook(lambda *_: self._add("optimiser", started.pop())),
-        )
-        functions = {name: getattr(torch.autograd, name) for name in ("backward", "grad")}
-        for name, function in functions.items():
-            setattr(torch.autograd, name, self._timed(function))
-        try:
-            yield
-        finally:
-            for name, function in functions.items():
-                setattr(torch.autograd, name, function)
-            for hook in hooks:
-                hook.remove()
-
-    def _timed(self, function: Callable) -> Callable:
-        def timed(*arguments, **options):
-            start = time.perf_counter()
-            try:
-                return function(*arguments, **options)
-            finally:
-                self._add("backward", start)
-
-        return timed
-
-    def _add(self, part: str, start: float) -> None:
-        self.shares[part] += time.perf_counter() - start
-
-
-def summarise(name: str, phase: str, title: str, updates: list[tuple[Turn, dict]], contestant: Contestant) -> dict:
-    """Return a row."""
-    seconds = statistics.median(turn.seconds for turn, _ in updates)
-    shares = {
-        part: statistics.median(result[part] / turn.seconds for turn, result in updates)
-        for part in ("backward", "optimiser")
-    }
-    before, peak = contestant.memory()
-    return {
-        "model": name, "phase": phase, "variant": title, "seconds": seconds, **shares, "memory_before": before,
-        "processor_seconds": statistics.median(turn.processor for turn, _ in updates),
-        "memory": peak, "pairs": updates[0][1]["pairs"],
-    }  # fmt: skip
+    def summarise(self, updates: list[tuple[Turn, dict]]) -> dict:
+        """Return a row."""
+        case, result = self.case, updates[-1][1]
+        memory = list(map(Contestant.memory, self.members))
+        seconds = statistics.median(turn.seconds for turn, _ in updates)
+        processor = statistics.median(turn.processor for turn, _ in updates)
+        row = {
+            "model": case.name, "phase": case.phase, "variant": case.variant, "processes": case.processes,
+            "threads": case.threads, "pairs": case.processes * result["pairs"], "seconds": seconds,
+            "processor_seconds": processor, "memory_before": sum(before for before, _ in memory),
+            "memory": sum(peak for _, peak in memory), "gpu_memory": result.get("gpu_memory", 0.0),
+        }  # fmt: skip
+        for part in PARTS:
+            row[part] = statistics.median(told["parts"][part] / told["seconds"] for _, told in updates)
+        if result.get("operations"):
+            took = seconds if case.device == "cuda" else processor
+            row["of_product"] = case.processes * result["operations"] / took / result["product"]
+        return row
 
 
 def format_row(row: dict) -> list[str]:
     """Return the cells of a row."""
-    forward = 1 - row["backward"] - row["optimiser"]
+
+    def share(value: float | None) -> str:
+        return "" if value is None else f"{value:.0%}".replace("%", " %")
+
+    forward = 1 - sum(row[part] for part in PARTS)
+    gpu = row.get("gpu") or {}
     return [
         f"{row['model']} {row['phase']}".strip(),
         row["variant"].replace("+", " + "),
+        f"{row['processes']} x {row['threads']}",
         str(row["pairs"]),
         f"{row['seconds']:.2f}",
-        *(f"{share:.0%}".replace("%", " %") for share in (forward, row["backward"], row["optimiser"])),
+        f"{row['processor_seconds']:.2f}",
+        *map(share, (row["data"], forward, row["backward"], row["optimiser"], row["communication"])),
         f"{row['pairs'] / row['seconds']:.2f}",
+        share(row.get("efficiency")),
         f"{row['ratio']:.2f}" if "ratio" in row else "",
+        share(row.get("of_product")),
         f"{row['memory']:,.0f}",
-        f"{row['memory_before']:,.0f}",
+        f"{gpu['pairs'] / gpu['seconds']:.1f}" if gpu else "",
+        share(gpu.get("of_product")),
+        f"{gpu['gpu_memory']:,.0f}" if gpu else "",
     ]
 
 
 def compare_phases(rows: list[dict]) -> Iterator[str]:
-    """Yield what phase A takes in memory next to phase B, for each method and variant that has both."""
-    phases = {(row["model"], row["variant"], row["phase"]): row for row in rows}
-    for (name, title, phase), a in phases.items():
-        if phase == "A" and (b := phases.get((name, title, "B"))):
+    """Yield what phase A takes in memory next to phase B, for each variant of one process."""
+    phases = {(row["variant"], row["threads"], row["phase"]): row for row in rows if row["processes"] == 1}
+    least = min(row["threads"] for row in rows)
+    for (title, threads, phase), a in phases.items():
+        if phase == "A" and threads == least and (b := phases.get((title, threads, "B"))):
             above = (a["memory"] - a["memory_before"]) / max(1, b["memory"] - b["memory_before"])
             yield (
-                f"{name}, {title}: the peak of phase A is {a['memory'] / b['memory']:.2f} times that of phase B "
+                f"{a['model']}, {title}: the peak of phase A is {a['memory'] / b['memory']:.2f} times that of phase B "
                 f"({above:.2f} times, what was there before the first batch left out)."
             )
+
+
+def _find_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ class Contestant:
         context = multiprocessing.get_context("spawn")  # a forked process would inherit the allocator
         self.title = title
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, make, arguments, keep_memory), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, make, arguments, keep_memory))
         self._process.start()
         theirs.close()
 

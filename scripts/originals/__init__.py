@@ -5,3 +5,7 @@ the state of the network and what ``BaseModel.fuse`` takes, and returns the same
 model gives that result; ``run_ours(model, a, b)``, where there is one, is what is compared with in place of its fuse().
 Written for this purpose from the layers and formulas; nothing of the authors' code is in it.
 """
+
+
+class TrainingState(dict):
+    """A state with which the networks are in training: batch normalisation by the batch's statistics, and dropout."""

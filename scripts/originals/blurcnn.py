@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.sharpness import decide, pipeline
+from scripts.originals import TrainingState
 
 FLAGS = ("--grey_everywhere",)  # the script gives gray to all three inputs
 WINDOW, STRIDE = 32, 8
@@ -73,6 +74,6 @@ def conv_norm(state: Mapping[str, Tensor], name: str, place: int, x: Tensor) -> 
 
 
 def norm(state: Mapping[str, Tensor], name: str, x: Tensor) -> Tensor:
-    """Batch normalisation by running statistics."""
-    statistics = state[f"{name}.running_mean"], state[f"{name}.running_var"]
-    return functional.batch_norm(x, *statistics, state[f"{name}.weight"], state[f"{name}.bias"])
+    """Batch normalisation by running statistics, in training by those of the batch."""
+    statistics, training = ("running_mean", "running_var"), isinstance(state, TrainingState)
+    return functional.batch_norm(x, *(state[f"{name}.{key}"] for key in (*statistics, "weight", "bias")), training)

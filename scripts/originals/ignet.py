@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from scripts.originals import TrainingState
+
 FLAGS = ("--legacy_interleave",)
 DILATIONS = (4, 8, 16)
 ROUNDS = 2  # of message passing
@@ -122,6 +124,7 @@ def conv_norm_relu(state: Mapping[str, Tensor], name: str, x: Tensor, dilation: 
         state[f"{name}.1.running_var"],
         state[f"{name}.1.weight"],
         state[f"{name}.1.bias"],
+        training=isinstance(state, TrainingState),
     )
     return functional.relu(x)
 

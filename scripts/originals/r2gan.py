@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from scripts.originals import TrainingState
+
 FLAGS = ()
 
 
@@ -35,7 +37,7 @@ def encode(state: Mapping[str, Tensor], x: Tensor) -> Tensor:
     while f"encoder.block{number}.conv1.weight" in state:
         block = f"encoder.block{number}."
         y = conv_norm(state, block + "{}1", functional.pad(x, (1, 1, 1, 1), "reflect"))
-        y = functional.relu(y)
+        y = functional.dropout(functional.relu(y), 0.5, isinstance(state, TrainingState))
         y = conv_norm(state, block + "{}2", functional.pad(y, (1, 1, 1, 1), "reflect"))
         x = x + y
         number += 1
@@ -59,11 +61,12 @@ def conv_norm(state: Mapping[str, Tensor], names: str, x: Tensor, stride: int = 
 
 
 def normalise(state: Mapping[str, Tensor], name: str, x: Tensor) -> Tensor:
-    """Batch normalisation by running statistics."""
+    """Batch normalisation by running statistics, in training by those of the batch."""
     return functional.batch_norm(
         x,
         state[f"{name}.running_mean"],
         state[f"{name}.running_var"],
         state[f"{name}.weight"],
         state[f"{name}.bias"],
+        training=isinstance(state, TrainingState),
     )
