@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.networks import shortcuts
+from models.networks.precision import keep_precision
 from models.networks.strips import conv_halve, conv_whole, double_conv, in_strips
 from models.networks.whole_picture import MeanOfPicture, OfPicture, normalise
 from util.tiling import Place
@@ -319,8 +320,10 @@ class GraphDecoder(nn.Module):
             for side in (0, 1):
                 inputs = decoded[side] if leaders[side] is None else torch.cat([leaders[side], decoded[side]], 1)
                 conv, norm, relu = self.C_up[3 * side + step]
-                decoded[side] = relu(norm(double_conv(conv, inputs, here)))
-        return self.C_cls(torch.cat(decoded, 1))
+                with keep_precision(inputs, wanted=step > 0) as inputs:
+                    decoded[side] = relu(norm(double_conv(conv, inputs, here)))
+        with keep_precision(torch.cat(decoded, 1)) as inputs:
+            return self.C_cls(inputs)
 
     def _merge(self, side: int, step: int, nodes: Tensor) -> Tensor:
         return self.C_cat[len(self.graph) * side + step](torch.cat(list(nodes), 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 import torch
 
@@ -10,6 +11,16 @@ import torch
 def convolves_bfloat16() -> bool:
     """Whether PyTorch has fast convolutions in bfloat16 on this processor; AVX2 alone, for one, is not enough."""
     return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+@contextlib.contextmanager
+def keep_precision(x: torch.Tensor, wanted: bool = True) -> Iterator[torch.Tensor]:
+    """Suspend autocast, and give ``x`` in float32: for small last layers, whose rounding would be most of the error."""
+    if not wanted:
+        yield x
+        return
+    with torch.autocast(x.device.type, enabled=False):
+        yield x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def native_autocast(device: torch.device) -> contextlib.AbstractContextManager:

@@ -19,8 +19,12 @@ def open_for(x: Tensor) -> bool:
     would be unrolled for minutes.
     """
     return not (
-        _forbidden.get() or torch.is_grad_enabled() or x.device.type != "cpu" or torch.compiler.is_compiling()
+        are_forbidden() or torch.is_grad_enabled() or x.device.type != "cpu" or torch.compiler.is_compiling()
     )
+
+
+def are_forbidden() -> bool:
+    return _forbidden.get()
 
 
 @contextlib.contextmanager
