@@ -1,4 +1,6 @@
-"""Resizing, cropping and augmentation of A, B and GT together, with torchvision's transforms v2.
+"""Resizing, cropping and augmentation of A, B and GT together.
+
+Torchvision is loaded where something is resized or padded alone: that takes as long as loading torch does.
 
 ``--preprocess`` has CycleGAN's names and meaning, but ``none`` keeps every size (the framework pads for the network).
 """
@@ -59,24 +61,23 @@ class JointTransform:
         Returns:
             float32 (K, 3, h, w) in [0, 1].
         """
-        from torchvision.transforms.v2 import functional
-
         if any(image.dtype != np.uint8 for image in images):
             images = [to_float(image) for image in images]
         # Five numbers are drawn whatever the flags are, so that one flag does not change what another does.
         drawn = np.random.default_rng((self.seed, epoch, index)).random(5) if self.augment else np.full(5, 0.5)
         stack = torch.stack([self._resize_and_crop(_to_tensor(image), drawn[:2]) for image in images])
         if self.flip_horizontal and drawn[2] < 0.5:
-            stack = functional.horizontal_flip(stack)
+            stack = stack.flip(-1)
         if self.flip_vertical and drawn[3] < 0.5:
-            stack = functional.vertical_flip(stack)
+            stack = stack.flip(-2)
         if self.rotate:
             turns = int(drawn[4] * 4)
             if stack.shape[-1] != stack.shape[-2]:
                 turns -= turns % 2  # a quarter would change the size, and a batch has one
             stack = torch.rot90(stack, turns, (-2, -1))  # exact, where a rotation by an angle would interpolate
         # Laid out before it is scaled: bytes are a quarter of the floats to move.
-        return functional.to_dtype(stack.contiguous(), torch.float32, scale=True)
+        stack = stack.contiguous()
+        return stack.to(torch.float32).div_(255) if stack.dtype == torch.uint8 else stack
 
     def _resized(self, width: int, height: int) -> tuple[int, int]:
         if self.preprocess == "resize" or (self.preprocess == "resize_and_crop" and self.load_size):
@@ -90,11 +91,11 @@ class JointTransform:
 
     def _resize_and_crop(self, image: torch.Tensor, place: np.ndarray) -> torch.Tensor:
         """(1 or 3, H, W) to (3, h, w); ``place`` in [0, 1) says where between top and bottom, left and right."""
-        from torchvision.transforms.v2 import InterpolationMode, functional
-
         height, width = image.shape[-2:]
         new_width, new_height = self._resized(width, height)
         if (new_width, new_height) != (width, height):
+            from torchvision.transforms.v2 import InterpolationMode, functional
+
             image = functional.resize(
                 image, [new_height, new_width], interpolation=InterpolationMode.BICUBIC, antialias=True
             )
@@ -105,12 +106,14 @@ class JointTransform:
             height, width = image.shape[-2:]
             top = int(place[0] * (height - self.crop_size + 1))
             left = int(place[1] * (width - self.crop_size + 1))
-            image = functional.crop(image, top, left, self.crop_size, self.crop_size)
+            image = image[:, top : top + self.crop_size, left : left + self.crop_size]
         return image.expand(3, -1, -1)
 
 
 def reflect_up_to(image: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Reflect an image (C, H, W) on all sides until it is at least that high and wide, however small it was."""
+    if image.shape[-2] >= height and image.shape[-1] >= width:
+        return image
     from torchvision.transforms.v2 import functional
 
     while image.shape[-2] < height or image.shape[-1] < width:
