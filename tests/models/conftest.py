@@ -11,6 +11,7 @@ import torch
 
 import data
 import models
+from models import networks
 from models.base_model import BaseModel
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
@@ -90,3 +91,20 @@ def make_training_batch(make_batch, tmp_path) -> Callable[[str], dict]:
         return torch.utils.data.default_collate([dataset[(1, index)] for index in range(2)])
 
     return make
+
+
+@pytest.fixture(scope="session")
+def draw_eresnet() -> Callable[[], torch.nn.Module]:
+    """Return a function: an EResNet in float64 whose norms have something to do, some with a negative factor."""
+
+    def draw() -> torch.nn.Module:
+        torch.manual_seed(0)
+        network = networks.build("eresnet").double()
+        for name, tensor in network.state_dict().items():
+            if name.endswith("running_var"):
+                tensor.uniform_(0.5, 2)
+            elif tensor.dim() == 1 and tensor.is_floating_point():
+                tensor.normal_()
+        return network
+
+    return draw

@@ -7,20 +7,10 @@ import copy
 import pytest
 import torch
 
-from models import networks
-
 
 @pytest.fixture(scope="module")
-def network():
-    """Return a network in float64 whose normalisations have something to do, some with a negative factor."""
-    torch.manual_seed(0)
-    network = networks.build("eresnet").double()
-    for name, tensor in network.state_dict().items():
-        if name.endswith("running_var"):
-            tensor.uniform_(0.5, 2)
-        elif tensor.dim() == 1 and tensor.is_floating_point():
-            tensor.normal_()
-    return network
+def network(draw_eresnet):
+    return draw_eresnet()
 
 
 def classify_stacks(network, first, second):
