@@ -82,12 +82,18 @@ class _Crew:
         self._processes: list[tuple[Any, Connection]] = []
         self._idle: SimpleQueue[Connection] = SimpleQueue()
         self._threads = ThreadPoolExecutor(jobs)
+        self._open: list = []  # futures
 
     def submit(self, item: Any):
-        """Return the future of an item; a process is added while there may be more of them."""
-        if len(self._processes) < self.jobs:
+        """Return the future of an item; where all processes have work, one is added while there may be more of them.
+
+        Items that come slowly, as those of a large network do, are so served by one process, not by one for each core.
+        """
+        self._open = [future for future in self._open if not future.done()]
+        if len(self._open) >= len(self._processes) < self.jobs:
             self._add_process()
-        return self._threads.submit(self._delegate, item)
+        self._open.append(self._threads.submit(self._delegate, item))
+        return self._open[-1]
 
     def dismiss(self) -> None:
         """End all processes, whatever they are at, and see them gone."""

@@ -15,7 +15,7 @@ from commands import environment
 from watching import wait_until
 
 from util.errors import RunError, UserError
-from util.jobs import choose_jobs, map_jobs
+from util.jobs import _Crew, choose_jobs, map_jobs
 from util.launch import run_script
 
 PROMPT = 20  # seconds, of minutes that it would take: a test machine may be busy
@@ -122,6 +122,19 @@ def test_an_error_ends_the_processes_that_are_still_at_work(tmp_path):
     with pytest.raises(UserError, match="nought is broken"):
         list(results)
     assert not multiprocessing.active_children()
+
+
+def test_a_process_is_added_only_where_the_others_have_work(tmp_path):
+    crew = _Crew(work_for_minutes_after_nought, tmp_path, 3)
+    try:
+        for _ in range(3):
+            assert crew.submit(0).result() == 0
+        assert len(multiprocessing.active_children()) == 1
+        for item in range(1, 6):
+            crew.submit(item)
+        assert len(multiprocessing.active_children()) == 3
+    finally:
+        crew.dismiss()
 
 
 def test_closing_ends_the_processes(tmp_path):
