@@ -29,10 +29,10 @@ ENTRIES = {
     "train.py": TrainOptions,
     "test.py": TestOptions,
     "evaluate.py": EvaluateOptions,
-    "scripts/slurm_train.sbatch": TrainOptions,
 }
 SCRIPTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "scripts").glob("*.py"))
 SAME = {"scripts/visdom_server.sh": "scripts/visdom_server.py"}  # the one hands its words to the other
+STARTER = "scripts/slurm.sbatch"  # its words are another command
 ROOMS = ("data", "docs", "downstream", "metrics", "models", "options", "scripts", "tests", "util", "webapp")
 
 OUR_SCRIPT = re.compile(r"(train|test|evaluate)\.py|scripts/\w+\.(py|sh|sbatch)")
@@ -125,7 +125,7 @@ def find_commands(text: str) -> list[tuple[str, list[str]]]:
         for first, last in zip(cuts, cuts[1:], strict=False):
             part = words[first + 1 : last]
             for place, word in enumerate(part):
-                if OUR_SCRIPT.fullmatch(word):
+                if OUR_SCRIPT.fullmatch(word) and word != STARTER:
                     found.append((word, part[place + 1 :]))
                     break
     return found

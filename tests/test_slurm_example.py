@@ -1,4 +1,4 @@
-"""scripts/slurm_train.sbatch as Slurm runs it: a copy of the file, two tasks by srun, and the job submitted again."""
+"""scripts/slurm.sbatch as Slurm runs it: a copy of the file, two tasks by srun, and the job submitted again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def submit(repository, tmp_path):
     venv.mkdir(parents=True)
     (venv / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     (venv / "python").chmod(0o755)
-    spooled = shutil.copy(repository / "scripts" / "slurm_train.sbatch", tmp_path / "slurm_script")
+    spooled = shutil.copy(repository / "scripts" / "slurm.sbatch", tmp_path / "slurm_script")
     job = environment(
         PATH=f"{tools}:{os.environ['PATH']}",
         SLURM_SUBMIT_DIR=str(repository),
@@ -60,6 +60,7 @@ def test_two_tasks_train_one_run_and_go_on(submit, tmp_path):
     data = tiny.make_strips(tmp_path / "pairs" / "train", 6).parent
     runs = tmp_path / "runs"
     words = ["--dataroot", data, "--name", "job", "--checkpoints_dir", runs, *SMALL, "--n_epochs_decay", "0"]
+    words = ["train.py", *words]
     first = submit(*words, "--n_epochs", "1")
     assert first.returncode == 0, first.stdout + first.stderr
     assert "2 per process x 2 processes x 1 accumulated" in first.stdout
@@ -72,5 +73,22 @@ def test_two_tasks_train_one_run_and_go_on(submit, tmp_path):
 
 
 def test_a_job_from_another_folder_is_told_where_to_submit(submit, tmp_path: Path):
-    refused = submit("--name", "job", SLURM_SUBMIT_DIR=str(tmp_path))
+    refused = submit("train.py", "--name", "job", SLURM_SUBMIT_DIR=str(tmp_path))
     assert refused.returncode == 2 and "submit from FuseLab's folder" in refused.stderr
+
+
+def test_two_tasks_share_a_test_and_a_job_started_again_goes_on(submit, tmp_path):
+    data = tiny.make_pairs(tmp_path / "pairs" / "test", 3).parent
+    words = ["test.py", "--dataroot", data, "--model", "average", "--gpu_ids", "-1", "--num_threads", "0"]
+    words += ["--metrics", "EN", "--results_dir", tmp_path / "results"]
+    again = submit(*words, SLURM_RESTART_COUNT="1")
+    assert again.returncode != 0 and "--resume finds nothing to go on with" in again.stderr
+    done = submit(*words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 pairs fused" in done.stdout
+    assert len((tmp_path / "results/average/test_latest/metrics.csv").read_text().splitlines()) == 1 + 3 + 3
+
+
+def test_another_first_word_is_refused(submit):
+    refused = submit("--name", "job")
+    assert refused.returncode == 2 and "the first word should be train.py, test.py or evaluate.py" in refused.stderr

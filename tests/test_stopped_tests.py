@@ -151,6 +151,9 @@ def test_another_command_does_not_go_on_and_is_told_why(stopped, world, monkeypa
     monkeypatch.setattr(results, "_HOST", "another")
     status, said = stopped("--resume")
     assert status == 2 and "and may still be at work" in said
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    status, said = stopped("--resume")
+    assert status == 2 and "and may still be at work" in said, "it was no job"
     os.utime(before / ".progress" / "rows-0.jsonl", (1, 1))
     os.utime(before / ".progress" / "settings.json", (1, 1))
     status, said = stopped("--resume")

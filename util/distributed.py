@@ -47,7 +47,7 @@ def launched() -> bool:
             if int(os.environ.get("SLURM_NNODES", "1")) > 1:
                 raise UserError(
                     "MASTER_ADDR is not set for a Slurm job on several nodes: export it and MASTER_PORT as "
-                    "scripts/slurm_train.sbatch does"
+                    "scripts/slurm.sbatch does"
                 )
             os.environ["MASTER_ADDR"] = "127.0.0.1"
         os.environ.setdefault("MASTER_PORT", "29500")

@@ -33,8 +33,12 @@ class Journal:
         self._place = folder / PROGRESS
 
     def begin(self, settings: dict) -> None:
-        """Note what the results depend on, before the first row."""
-        atomic_write(self._place / "settings.json", json.dumps(settings, indent=1))
+        """Note what the results depend on, before the first row, and the job of a cluster that they are made in."""
+        atomic_write(self._place / "settings.json", json.dumps({**settings, "job": _find_job()}, indent=1))
+
+    def is_of_this_job(self) -> bool:
+        """Whether a cluster has started the job again that the rows are from: what began it has then ended."""
+        return _find_job() is not None and (self.settings() or {}).get("job") == _find_job()
 
     def settings(self) -> dict | None:
         """Return what ``begin`` has noted; None where there is nothing, or nothing that could be read."""
@@ -73,6 +77,10 @@ class Journal:
         with contextlib.suppress(FileNotFoundError):
             return max((path.stat().st_mtime for path in self._place.glob("*")), default=0.0)
         return 0.0
+
+
+def _find_job() -> str | None:
+    return os.environ.get("SLURM_JOB_ID")
 
 
 def describe_settings(opt: argparse.Namespace, **contents: str) -> dict:

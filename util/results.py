@@ -141,7 +141,7 @@ class ResultsFolder:
                     f"--resume: process {process} is still at work on {self.folder}: wait for its end, or stop it"
                 )
             quiet = time.time() - journal.written()
-            if host != _HOST and quiet < _QUIET:
+            if host != _HOST and quiet < _QUIET and not journal.is_of_this_job():
                 raise UserError(
                     f"--resume: {host} noted a result of {self.folder} {quiet:.0f} s ago and may still be at work; "
                     f"try again when it has been quiet for {_QUIET} s"
