@@ -10,7 +10,8 @@ includes the losses. A method with two phases in an epoch (ReFusion: A, its loss
 for each. Where the order of work of the training code in circulation is transcribed (scripts/originals/training), it
 runs in turn with ours, on the same weights and with the C library's allocator as it is: "times as fast" is the median
 over the rounds of the ratio of the processor's time. Two processes, each with a batch of its own, run in turn with one:
-"efficiency" is the rate next to that of one process times the processes, or threads. "of a product" is the rate of
+"efficiency" is the rate next to that of one process times the processes, or threads; behind it the same of the
+processor's time that a pair takes, which says more on a machine with other work. "of a product" is the rate of
 multiplications and additions next to that of a product of large matrices in the same process.
 
 A variant joins words by "+": channels_last, compile and bf16 (the flags of train.py) and system_malloc (our allocator
@@ -122,20 +123,19 @@ def measure_phase(name: str, phase: str, folder: str, opt) -> list[dict]:
     )
     variants = [first._replace(variant=words) for words in opt.variants]
     if name in ORIGINALS and not opt.no_original:
-        original, *rows = measure(first._replace(variant="original"), variants, opt.repeat)
-        for row, turns in rows:
-            row["ratio"] = median_ratio(original[1], turns, "processor")
-        rows = [original, *rows]
+        rows, rounds = measure(first._replace(variant="original"), variants, opt.repeat)
+        for row, turns in zip(rows[1:], rounds, strict=True):
+            row["ratio"] = median_ratio(*turns, "processor")
     else:
-        rows = [measure(case, [], opt.repeat)[0] for case in variants]
+        rows = [measure(case, [], opt.repeat)[0][0] for case in variants]
     if not opt.no_scaling:
         cases = [first._replace(threads=2 * opt.threads), first._replace(processes=2)]
-        (_, alone), *more = measure(first, cases, opt.repeat)
-        for case, (row, turns) in zip(cases, more, strict=True):
-            gain = median_ratio(alone, turns) * case.processes  # each process has as many pairs as the one had
-            row["efficiency"] = gain / 2
-        rows += more
-    rows = [row for row, _ in rows]
+        more, rounds = measure(first, cases, opt.repeat)
+        for row, turns in zip(more[1:], rounds, strict=True):
+            # Each process has as many pairs as the one had.
+            row["efficiency"] = median_ratio(*turns) * row["processes"] / 2
+            row["efficiency_of_processor"] = median_ratio(*turns, "processor") * row["processes"]
+        rows += more[1:]
     if torch.cuda.is_available():
         for row in rows:
             if row["variant"] != "original" and row["threads"] == opt.threads:
@@ -143,23 +143,24 @@ def measure_phase(name: str, phase: str, folder: str, opt) -> list[dict]:
     return rows
 
 
-def measure(reference: Case, cases: Sequence[Case], repeat: int) -> list[tuple[dict, list[Turn]]]:
-    """Return the rows and turns of ``reference`` and of ``cases``, each of which takes turns with it."""
-    measured, of_reference = [], []
+def measure(reference: Case, cases: Sequence[Case], repeat: int) -> tuple[list[dict], list[tuple]]:
+    """Let each of ``cases`` take turns with ``reference``.
+
+    Returns:
+        the rows of the reference and of the cases; for each case the turns of the reference and its own.
+    """
+    rows, rounds, updates = [], [], []
     with Group(reference) as first:
         first.run()  # the first update, which does not count
-        for case in cases or [None]:
-            with Group(case) if case else contextlib.nullcontext() as other:
-                if other:
-                    other.run()
-                turns = []
-                for _ in range(repeat):
-                    of_reference.append(first.run())
-                    if other:
-                        turns.append(other.run())
-                if other:
-                    measured.append((other.summarise(turns), [turn for turn, _ in turns]))
-        return [(first.summarise(of_reference), [turn for turn, _ in of_reference]), *measured]
+        for case in cases:
+            with Group(case) as other:
+                other.run()
+                pairs = [(first.run(), other.run()) for _ in range(repeat)]
+                theirs, own = (list(side) for side in zip(*pairs, strict=True))
+                rows.append(other.summarise(own))
+            rounds.append(([turn for turn, _ in theirs], [turn for turn, _ in own]))
+            updates += theirs
+        return [first.summarise(updates or [first.run() for _ in range(repeat)]), *rows], rounds
 
 
 def measure_on_gpu(case: Case, opt) -> dict | None:
@@ -169,8 +170,8 @@ def measure_on_gpu(case: Case, opt) -> dict | None:
     with tempfile.TemporaryDirectory() as folder:
         write_pictures(Path(folder), case.name, None)
         case = case._replace(folder=folder, batch_size=None, crop_size=None, device="cuda")
-        ((row, _),) = measure(case, [], opt.repeat)
-    return row
+        rows, _ = measure(case, [], opt.repeat)
+    return rows[0]
 
 
 class Group:
@@ -240,7 +241,7 @@ def format_row(row: dict) -> list[str]:
         f"{row['processor_seconds']:.2f}",
         *map(share, (row["data"], forward, row["backward"], row["optimiser"], row["communication"])),
         f"{row['pairs'] / row['seconds']:.2f}",
-        share(row.get("efficiency")),
+        f"{share(row['efficiency'])} (CPU {share(row['efficiency_of_processor'])})" if "efficiency" in row else "",
         f"{row['ratio']:.2f}" if "ratio" in row else "",
         share(row.get("of_product")),
         f"{row['memory']:,.0f}",

@@ -25,6 +25,7 @@ from util.jobs import count_cores
 from util.logger import log
 
 PAGE = REPOSITORY / "docs" / "performance.md"
+PATIENCE = 3  # seconds in which a process that is not needed any more may end by itself
 
 # What a variant changes, as words joined by "+": flags of train.py and test.py, and our allocator left out.
 SYSTEM_MALLOC = "system_malloc"
@@ -69,9 +70,10 @@ class Contestant:
         return self
 
     def __exit__(self, *_) -> None:
+        self._pipe.close()  # an idle process ends by itself, and with it what it has started
+        self._process.join(PATIENCE)
         self._process.kill()
         self._process.join()
-        self._pipe.close()
 
     def run(self) -> Turn:
         """Call the function once."""
