@@ -310,15 +310,19 @@ class BaseModel:
             a, b: the windows, (windows, channels, side, side).
             margin: the share of their side that does not count; see ``models/networks/whole_picture.py``.
         """
-        from models.networks.whole_picture import forget_picture, looking_at_windows
+        from models.networks.whole_picture import find_parts
 
-        networks = [*self.networks.values(), *self.averages.values()]
+        parts = find_parts([*self.networks.values(), *self.averages.values()])
         try:
-            with looking_at_windows(networks, len(a), margin):
-                self.fuse(a, b)
+            for part in parts:
+                part.look(len(a), margin)
+            self.fuse(a, b)
+            for part in parts:
+                part.know()
             yield
         finally:
-            forget_picture(networks)
+            for part in parts:
+                part.forget()
 
     @contextlib.contextmanager
     def evaluating(self) -> Iterator[None]:

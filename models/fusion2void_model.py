@@ -95,7 +95,8 @@ class Fusion2VoidModel(BaseModel):
 
     @staticmethod
     def find_tiling(opt: argparse.Namespace) -> Tiling:
-        return Tiling(reach=19)  # 3x3 convolutions: 1 + 5 x 2 for a source, 1 + 3 x 2 + 1 for both
+        # 3x3 convolutions: 1 + 5 x 2 for a source, 1 + 3 x 2 + 1 for both.
+        return Tiling(reach=19, side=512)
 
     @staticmethod
     def translate_weights(weights: dict[str, torch.Tensor], opt: argparse.Namespace) -> dict[str, dict]:

@@ -134,7 +134,7 @@ class IGNetModel(BaseModel):
     def find_tiling(opt: argparse.Namespace) -> Tiling:
         # Dilation 16 at an eighth of the size reaches 128 pixels, the convolutions before and behind it 48. The means
         # by which features and nodes are gated are those of windows.
-        return Tiling(reach=176, side=3072, multiple=8, window=512, margin=64)
+        return Tiling(reach=176, side=2000, multiple=8, window=256, margin=32)
 
     @staticmethod
     def translate_weights(weights: dict[str, torch.Tensor], opt: argparse.Namespace) -> dict[str, dict]:

@@ -128,7 +128,9 @@ def _fuse(model, a, b, side: int | None) -> torch.Tensor:
     fused = model.finish(_fuse_planes(model, a, b) if side is None else _fuse_in_tiles(model, a, b, side))
     if model.color_mode == "luma":  # not clamped before the colour is back, as in the originals
         fused = _put_colour_back(a, b, fused)
-    return model.postprocess(fused.float().clamp(0, 1))
+    elif side is None:
+        fused = fused.float().clone()  # a method may keep, or give, what is not ours to change
+    return model.postprocess(fused.clamp_(0, 1))
 
 
 def _fuse_in_tiles(model, a, b, side: int) -> torch.Tensor:

@@ -305,7 +305,7 @@ class GraphDecoder(nn.Module):
 
         Args:
             features: (N, 512, H/8, W/8) of infrared and visible; the list is emptied.
-            nodes: for infrared and visible the nodes of each scale, the coarsest first.
+            nodes: for infrared and visible the nodes of each scale, the coarsest first; the lists are emptied.
             place: of the image to come in its picture, where it is a tile; on multiples of 8.
         """
         decoded, leaders = features, [None, None]
@@ -313,8 +313,9 @@ class GraphDecoder(nn.Module):
             here = place and Place(*(length * 2**step // STRIDE for length in place))
             if step < len(self.graph):
                 graph = self.graph[step]
-                updated = graph(nodes[0][step], nodes[1][step], *leaders)
+                updated = graph(nodes[0].pop(0), nodes[1].pop(0), *leaders)
                 leaders = [self._merge(side, step, updated[side]) for side in (0, 1)]
+                del updated
             else:
                 leaders = [None, None]
             for side in (0, 1):
@@ -365,8 +366,13 @@ class IGNet(nn.Module):
 
         With a ``place`` they are what a tile sees of a picture.
         """
-        features, nodes = zip(self._encode(self.inf_conv, ir), self._encode(self.vis_conv, vis), strict=True)
-        return self.graph(list(features), list(nodes), place)
+        features, nodes = [], []
+        for encoder, image in ((self.inf_conv, ir), (self.vis_conv, vis)):
+            x, made = self._encode(encoder, image)
+            features.append(x)
+            nodes.append(made)
+        del x, made  # the decoder frees what it has used
+        return self.graph(features, nodes, place)
 
     def gammas(self) -> dict[str, Tensor]:
         """Return how much each graph listens to its messages: {"ir_512": scalar, "vis_512": scalar, "ir_256": ...}."""

@@ -8,8 +8,8 @@ follows is already computed as it will be; it is kept, and given for every tile.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -21,25 +21,41 @@ class OfPicture(nn.Module):
     Attributes:
         windows: how many images of a batch are windows of one picture; 0 where every image is a whole one.
         margin: the share of a window's side, from its rim on, that is wrong, since nothing lies around a window.
-        known: what was found in the windows; None where images are whole, or are windows.
+        known: what was found in the windows, for each call that a network makes of it in turn; None where images are
+            whole, or are windows.
     """
 
     def __init__(self):
         super().__init__()
         self.windows = 0
         self.margin = 0.0
-        self.known: Tensor | None = None
+        self.known: deque[Tensor] | None = None
+        self._kept: deque[Tensor] = deque()
 
     def forward(self, found: Tensor) -> Tensor:
         """Return the pictures' quantity, of the shape of ``found``, which is that of the images at hand."""
         if self.known is not None:
-            return self.known
+            self.known.rotate(-1)
+            return self.known[-1]
         if not self.windows:
             return found
         kept = found.unflatten(0, (-1, self.windows)).mean(1)
-        self.kept = kept
+        self._kept.append(kept)
         return kept.repeat_interleave(self.windows, 0)
 
+    def look(self, windows: int, margin: float) -> None:
+        """Take images for windows."""
+        self.windows, self.margin = windows, margin
+        self._kept.clear()
+
+    def know(self) -> None:
+        """Take images for tiles of the picture whose windows were seen."""
+        self.windows, self.known = 0, deque(self._kept)
+
+    def forget(self) -> None:
+        """Take images for whole pictures."""
+        self.windows, self.known = 0, None
+        self._kept.clear()
 
     def find_inside(self, x: Tensor, rows: slice = slice(None)) -> tuple[slice, slice]:
         """Return those of some ``rows`` of a map (N, C, H, W), and those columns, that a quantity is to be found in.
@@ -58,9 +74,8 @@ class MeanOfPicture(OfPicture):
     """The mean over a picture's pixels: (N, C, H, W) to (N, C, 1, 1)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.known is not None:
-            return self.known
-        return super().forward(x[:, :, *self.find_inside(x)].mean((2, 3), keepdim=True))
+        found = x[:, :, *self.find_inside(x)].mean((2, 3), keepdim=True) if self.known is None else None
+        return super().forward(found)
 
 
 def normalise(
@@ -81,26 +96,6 @@ def normalise(
     return torch.addcmul(shift[:, :, None, None].to(x.dtype), x, scale[:, :, None, None].to(x.dtype))
 
 
-@contextlib.contextmanager
-def looking_at_windows(networks: Iterable[nn.Module], windows: int, margin: float) -> Iterator[None]:
-    """Within, a batch holds ``windows`` windows of each picture; afterwards images are tiles of these pictures."""
-    parts = _find_parts(networks)
-    for part in parts:
-        part.windows, part.margin = windows, margin
-    try:
-        yield
-        for part in parts:
-            part.known = part.__dict__.pop("kept", None)
-    finally:
-        for part in parts:
-            part.windows = 0
-
-
-def forget_picture(networks: Iterable[nn.Module]) -> None:
-    """Let images be whole pictures again."""
-    for part in _find_parts(networks):
-        part.known = None
-
-
-def _find_parts(networks: Iterable[nn.Module]) -> list[OfPicture]:
+def find_parts(networks: Iterable[nn.Module]) -> list[OfPicture]:
+    """Return what networks have to know of whole pictures."""
     return [module for network in networks for module in network.modules() if isinstance(module, OfPicture)]
