@@ -87,7 +87,7 @@ def main() -> None:
     table = format_table(heads, rows)
     log(table)
     if opt.record:
-        record("folder", f"{head}; load at the end {read_load()}.\n\n{table}")
+        record(opt.record, f"{head}; load at the end {read_load()}.\n\n{table}")
 
 
 def parse():
@@ -100,7 +100,8 @@ def parse():
     group.add_argument("--from", dest="source", metavar="FOLDER", help="pairs to repeat (default: generated ones)")
     group.add_argument("--flags", action="append", metavar="WORDS", help="further flags of test.py; a row for each")
     group.add_argument("--repeat", type=whole_number(1), default=1, metavar="N", help="runs of each row")
-    group.add_argument("--record", action="store_true", help="write the table into docs/performance.md")
+    group.add_argument("--record", nargs="?", const="folder", metavar="SECTION",
+                       help="write the table into docs/performance.md (default: section folder)")  # fmt: skip
     opt = parser.parse_strictly(sys.argv[1:])
     opt.flags = opt.flags or [""]
     return opt
