@@ -5,11 +5,11 @@
     python scripts/bench_scale.py --files 10000 --pairs 1000 --record
 
 The files are tiny PNGs (32x32), links to a few: memory that grew with what was decoded would show. "opens" is finding,
-pairing and checking all pairs as test.py does before it starts; "loads" reads a fifth of them through a loader of
-two processes on top; "make_pmf.py" finds and plans for all photographs and makes 200 pairs; "test.py" fuses all pairs with
---model average and scores them by EN, alone and as two processes that share them, whose tables have to be the same
-bytes. "MiB" is the largest resident memory of any one process of the command; "bytes a file" is how much of it
-each further file takes.
+pairing and checking all pairs as test.py does before it starts; "loads" reads a fifth of them through a loader of two
+processes on top; "make_pmf.py" finds and plans for all photographs and makes 200 pairs; "test.py" fuses all pairs with
+--model average and scores them by EN, alone and by two processes that share them, whose tables have to be the same
+bytes. "MiB" is the largest resident memory of any one process of the command; "bytes a file" is how much of it each
+further file takes.
 """
 
 from __future__ import annotations
