@@ -12,15 +12,15 @@ import copy
 from collections.abc import Iterator
 from pathlib import Path
 
+from models import fast
 from models.optimisers import load_state
+from models.stored_weights import fill_networks, read_weights
 from util import checkpoint, distributed
 from util.errors import RunError, UserError
 from util.lazy import torch
-from util.logger import log, warn
+from util.logger import log
 from util.schedule import Schedule
 from util.tiling import Place, Tiling
-
-DEVICE_WORDS = {"cpu": "processor", "cuda": "GPU"}
 
 
 class BaseModel:
@@ -180,29 +180,14 @@ class BaseModel:
         return kept[2] if kept and torch.equal(kept[0], a) and torch.equal(kept[1], b) else None
 
     def speed_up(self) -> None:
-        """Prepare the networks, whose weights are there, for fusing as ``--fast`` says; they cannot be saved after it.
-
-        A method with a quicker form of its networks that is no matter of their layers' order makes it here, too.
-        """
-        from models.networks.layers import fold_norms
-
-        if self.opt.fast == "bf16" and not self._has_bfloat16():
-            warn(f"--fast bf16: this {DEVICE_WORDS[self.device.type]} has no quick bfloat16, so --fast exact is taken")
-            self.opt.fast = "exact"
-        if self.opt.fast != "off":
-            for network in self.networks.values():
-                fold_norms(network)
-                network.to(memory_format=torch.channels_last)
+        """Prepare the networks, whose weights are there, for fusing as ``--fast`` says; then they cannot be saved."""
+        fast.speed_up(self.networks, self.opt)
 
     def autocast(self):
         """Return the context of ``--amp`` in training and of ``--fast`` in fusing: how layers are computed."""
-        precision = self.opt.amp if self.is_train else self.opt.fast
-        if precision == "off" and not self.is_train:
-            from models.networks import shortcuts
-
-            return shortcuts.forbidden()
-        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
-        return torch.autocast(self.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+        if self.is_train:
+            return fast.autocast(self.device, self.opt.amp)
+        return fast.fusing(self.device, self.opt.fast)
 
     def backward(self, loss: torch.Tensor) -> None:
         """Add the gradients of ``loss`` (scalar), scaled for accumulation and for fp16."""
@@ -353,9 +338,9 @@ class BaseModel:
 
     def load_state_dict(self, state: dict, source: str) -> None:
         """Restore what ``state_dict`` returned; ``source`` names the file in a refusal."""
-        self._load_networks(self.networks, state["networks"], source)
+        fill_networks(self.opt, self.networks, state["networks"], source)
         averages = state["averages"] if state["averages"] else state["networks"]
-        self._load_networks(self.averages, averages, source)
+        fill_networks(self.opt, self.averages, averages, source)
         for name, optimizer in self.optimizers.items():
             saved = state["optimizers"][name]
             if not self.schedule.follows_scores:  # rates and momenta are the options', which may have changed
@@ -394,7 +379,7 @@ class BaseModel:
                 self.networks.pop(name, None)
         for name in self.networks:
             path = self.weights_path(prefix, name)
-            self._load_networks({name: self.networks[name]}, {name: self._read_weights(path)}, str(path))
+            fill_networks(self.opt, {name: self.networks[name]}, {name: read_weights(path, self.device)}, str(path))
 
     def load_published(self, path: Path) -> None:
         """Read the weights that the method's authors published in one file; ``explain`` may be mute then.
@@ -402,10 +387,10 @@ class BaseModel:
         Raises:
             UserError: the file is broken or not of this method.
         """
-        states = self.translate_weights(self._read_weights(path), self.opt)
+        states = self.translate_weights(read_weights(path, self.device), self.opt)
         for name in set(self.explain_networks) - set(states):
             self.networks.pop(name, None)
-        self._load_networks(self.networks, states, str(path))
+        fill_networks(self.opt, self.networks, states, str(path))
 
     def weights_path(self, prefix: str | int, name: str) -> Path:
         return Path(self.opt.run_dir) / f"{prefix}_net_{name}.pth"
@@ -427,21 +412,6 @@ class BaseModel:
         is_last = self.is_train and self.opt.channels_last
         return image.contiguous(memory_format=torch.channels_last) if is_last else image
 
-    def _has_bfloat16(self) -> bool:
-        if self.device.type == "cuda":
-            return torch.cuda.is_bf16_supported(including_emulation=False)
-        from models.networks.precision import convolves_bfloat16
-
-        return convolves_bfloat16()
-
-    def _read_weights(self, path: Path) -> dict:
-        weights = checkpoint.load(path, str(self.device))
-        if isinstance(weights, dict) and isinstance(weights.get("state_dict"), dict):
-            weights = weights["state_dict"]  # a file that Lightning wrote, as some authors publish
-        if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
-            raise UserError(f"{path} does not hold the weights of one network: give the file that training wrote")
-        return weights
-
     def _update_averages(self) -> None:
         for name, average in self.averages.items():
             pairs = list(zip(average.state_dict().values(), self.networks[name].state_dict().values(), strict=True))
@@ -450,32 +420,3 @@ class BaseModel:
                     mean.copy_(value)
             means, values = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
             torch.optim.swa_utils.get_ema_multi_avg_fn(self.opt.ema)(means, values, None)  # all in one operation
-
-    def _load_networks(self, networks: dict, states: dict, source: str) -> None:
-        for name, network in networks.items():
-            if name not in states:
-                raise UserError(
-                    f"{source} holds no network {name}: it was written by another model than --model {self.opt.model}"
-                )
-            try:
-                network.load_state_dict(states[name])
-            except RuntimeError as error:
-                reason = self._explain_mismatch(network, states[name], error)
-                raise UserError(f"{source} does not fit --model {self.opt.model}: {reason}") from None
-
-    def _explain_mismatch(self, network, weights: dict, error: RuntimeError) -> str:
-        """Name the option that differs from the training run, or else the first tensor that does."""
-        stored = self.opt.stored
-        flags = [name for name in self.opt.given if name in stored and getattr(self.opt, name) != stored[name]]
-        if flags:
-            return "; ".join(
-                f"--{name} {getattr(self.opt, name)} was given, it was trained with {stored[name]}" for name in flags
-            )
-        own = network.state_dict()
-        for key in own:
-            if key not in weights:
-                return f"it has no tensor {key}"
-            if own[key].shape != weights[key].shape:
-                return f"{key} is {tuple(weights[key].shape)} there and {tuple(own[key].shape)} here"
-        extra = next((key for key in weights if key not in own), None)
-        return f"its tensor {extra} has no place here" if extra else str(error).splitlines()[0]

@@ -153,7 +153,7 @@ class IGNetModel(BaseModel):
             use_leader=not opt.no_leader,
             use_interaction=not opt.no_interaction,
         )
-        if self.is_train and self.device.type == "cpu":  # a quarter quicker there; elsewhere --channels_last decides
+        if self.device.type == "cpu":  # a quarter quicker there; elsewhere --channels_last decides
             network = network.to(memory_format=torch.channels_last)
         self.register_network("G", network)
         if self.is_train:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import models
-from models.base_model import BaseModel
+from models import fast
 from models.networks import shortcuts, strips, winograd
 from scripts.bench_inference import draw_weights
 from util.inference import fuse_images
@@ -45,7 +45,7 @@ def test_exact_is_as_the_layers_are_written(name, fuse):
 def test_half_precision_is_near(name, fuse, monkeypatch):
     """Emulated where the processor has none."""
     exact, _ = fuse(name)
-    monkeypatch.setattr(BaseModel, "_has_bfloat16", lambda self: True)
+    monkeypatch.setattr(fast, "has_bfloat16", lambda device: True)
     half, model = fuse(name, "--fast", "bf16")
     assert model.opt.fast == "bf16"
     difference = (half - exact).abs()
@@ -53,7 +53,7 @@ def test_half_precision_is_near(name, fuse, monkeypatch):
 
 
 def test_half_precision_is_not_emulated_for_users(fuse, monkeypatch, capsys):
-    monkeypatch.setattr(BaseModel, "_has_bfloat16", lambda self: False)
+    monkeypatch.setattr(fast, "has_bfloat16", lambda device: False)
     exact, _ = fuse("r2gan")
     instead, model = fuse("r2gan", "--fast", "bf16")
     assert model.opt.fast == "exact" and torch.equal(instead, exact)
