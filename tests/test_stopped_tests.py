@@ -177,6 +177,19 @@ def test_a_row_whose_picture_has_gone_is_made_again(stopped, world):
     assert read(stopped.folder / "data_test").keys() == read(place("evaluate.py", world / "whole")).keys()
 
 
+def test_a_run_stopped_while_its_pages_were_written_goes_on(world, tmp_path, monkeypatch, capsys):
+    """Nothing is left to fuse then."""
+    monkeypatch.setattr(results, "_WORTH_KEEPING", 0)
+    command = words("test.py", world, tmp_path, "--jobs", "1")
+    with monkeypatch.context() as patched:
+        patched.setattr("util.report.write_gallery", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
+        status, _, errors = call("test.py", *command, monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 143 and f"{PAIRS} pairs finished and kept" in errors
+    status, output, errors = call("test.py", *command, "--resume", monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 0 and f"going on: {PAIRS} pairs finished before" in output, output + errors
+    assert read(place("test.py", tmp_path)) == read(place("test.py", world / "whole"))
+
+
 def test_nothing_to_go_on_with_is_told(world, tmp_path, monkeypatch, capsys):
     for script in ("test.py", "evaluate.py"):
         command = words(script, world, tmp_path, "--resume")
