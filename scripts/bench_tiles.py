@@ -3,14 +3,14 @@
 
     python scripts/bench_tiles.py                                            # all methods, all tiles of 6000x4000
     python scripts/bench_tiles.py --model ignet --tiles 1 --json tiles.json  # one tile: minutes in place of an hour
-    python scripts/bench_tiles.py --model refusion --flags "--weights ReFusion_IVIF.pth" --pair ir.png vis.png
+    python scripts/bench_tiles.py --model refusion --weights ReFusion_IVIF.pth --pair ir.png vis.png
 
 Memory is the peak of a fresh process that holds a pair of --size and fuses it as test.py does. Its time is that of the
 tiles, or of --tiles of them and then counted up by the pixels that all tiles see, and of what is done once a picture.
 Whole pictures are of --whole, in another process that takes turns; the ratio is of the processor's time per pixel, the
 median over the rounds. The difference is that of a picture of --whole, fused in tiles of half its sides, from the same
 fused whole: on --pair, brought to that size, or on noise, which flatters methods that have to know the whole picture.
-Weights are drawn unless --flags, for test.py, name some. With --json rows of earlier calls stay.
+Weights are drawn unless --weights or --name tell some. With --json rows of earlier calls stay.
 """
 
 from __future__ import annotations
@@ -58,17 +58,20 @@ def main() -> None:
 
 
 def parse():
-    parser = OptionParser(description=__doc__)
-    parser.add_argument("--model", nargs="+", default=models.model_names(), metavar="NAME", help="methods")
-    parser.add_argument("--size", type=width_and_height, default=(6000, 4000), metavar="WxH", help="of the huge pair")
-    parser.add_argument("--whole", type=width_and_height, default=(1200, 900), metavar="WxH", help="of the whole one")
-    parser.add_argument("--tiles", type=whole_number(1), metavar="N", help="fuse N tiles of the huge pair (all)")
-    parser.add_argument("--pair", nargs=2, metavar="FILE", help="two pictures of one scene, for the difference")
-    parser.add_argument("--flags", default="", metavar="WORDS", help='of test.py, in one word: "--weights FILE"')
-    parser.add_argument("--threads", type=whole_number(1), default=count_cores(), metavar="N", help="of PyTorch")
-    parser.add_argument("--repeat", type=whole_number(1), default=3, metavar="N", help="rounds")
-    parser.add_argument("--json", metavar="FILE", help="keep the rows here")
-    parser.add_argument("--record", action="store_true", help="put the table into docs/performance.md")
+    parser = OptionParser(description=__doc__, prog="bench_tiles.py")
+    group = parser.group("run")
+    group.add_argument("-h", "--help", action="help", help="show this and stop")
+    group.add_argument("--model", nargs="+", default=models.model_names(), metavar="NAME", help="methods")
+    group.add_argument("--size", type=width_and_height, default="6000x4000", metavar="WxH", help="of the huge pair")
+    group.add_argument("--whole", type=width_and_height, default="1200x900", metavar="WxH", help="of the whole one")
+    group.add_argument("--tiles", type=whole_number(1), metavar="N", help="fuse N tiles of the huge pair (all)")
+    group.add_argument("--pair", nargs=2, metavar="FILE", help="two pictures of one scene, for the difference")
+    for flag, value in (("--weights", "FILE"), ("--name", "RUN"), ("--checkpoints_dir", "FOLDER")):
+        group.add_argument(flag, metavar=value, help="as of test.py, for weights that are not drawn")
+    group.add_argument("--threads", type=whole_number(1, 1024), default=count_cores(), metavar="N", help="of PyTorch")
+    group.add_argument("--repeat", type=whole_number(1, 10000), default=3, metavar="N", help="rounds")
+    group.add_argument("--json", metavar="FILE", help="keep the rows here")
+    group.add_argument("--record", action="store_true", help="put the table into docs/performance.md")
     opt = parser.parse_strictly(sys.argv[1:])
     for name in opt.model:
         models.find_model(name)
@@ -88,7 +91,8 @@ def describe(opt) -> str:
 
 def measure(name: str, opt) -> dict:
     """Return the row of a method."""
-    flags = opt.flags.split()
+    given = {flag: getattr(opt, flag) for flag in ("weights", "name", "checkpoints_dir")}
+    flags = [word for flag, value in given.items() if value for word in (f"--{flag}", value)]
     huge = Contestant(f"{name}, huge", make_huge, (name, flags, opt.size, opt.tiles, opt.threads), keep_memory=True)
     whole = Contestant(f"{name}, whole", make_whole, (name, flags, opt.whole, opt.threads), keep_memory=True)
     megapixels = [size[0] * size[1] / 1e6 for size in (opt.size, opt.whole)]

@@ -190,6 +190,11 @@ TABLE = {  # id: (script, arguments, what the sentence must say)
     "nothing to learn": (TRAIN, [*D, "--model", "laplacian"], ["--model laplacian", "test.py"]),
     "snapshot of a classic": (TEST, [*G, "--model", "dwt", "--epoch", "3"], ["--epoch 3", "--model dwt"]),
     "unknown wavelet": (TEST, [*G, "--model", "dwt", "--wavelet", "db1000"], ["db1000", "--wavelet"]),
+    "tiles of a word": (TEST, [*G, "--tile", "atuo"], ["--tile", "'atuo'", "auto or off"]),
+    "tiles too small": (TEST, [*G, "--tile", "8"], ["--tile", "from 32", "auto or off"]),
+    "tiles of what is whole": (
+        TEST, [*G, "--model", "blurcnn", "--tile", "512"], ["--tile 512", "--model blurcnn", "as a whole"],
+    ),
     "no pyramid": (TEST, [*G, "--model", "laplacian", "--pyramid_levels", "0"], ["--pyramid_levels"]),
     "all is hidden and more": (TRAIN, [*D, "--model", "fusion2void", "--mask_ratio", "1.2"], ["--mask_ratio"]),
     "no block": (TRAIN, [*D, "--model", "fusion2void", "--mask_block", "0"], ["--mask_block"]),

@@ -11,7 +11,7 @@ from util.lazy import torch
 from util.logger import warn
 from util.tiling import AUTO, OFF, Place
 
-BAND = 2**20  # pixels whose colour is put back at a time
+BAND = 2**20  # pixels whose colour is converted at a time
 
 
 def fuse_images(
@@ -164,17 +164,28 @@ def _fuse_planes(model, a, b, place: Place | None = None) -> torch.Tensor:
 
 def _take_planes(model, image) -> torch.Tensor:
     """Return what a model sees of an image (N, 3, H, W): the image, or its luminance in ``model.channels`` channels."""
-    return color.luma(image).expand(-1, model.channels, -1, -1) if model.color_mode == "luma" else image
+    if model.color_mode != "luma":
+        return image
+    y = torch.empty_like(image[:, :1])
+    for rows in _cut_bands(image):
+        y[:, :, rows] = color.luma(image[:, :, rows])
+    return y.expand(-1, model.channels, -1, -1)
 
 
 def _put_colour_back(a, b, y) -> torch.Tensor:
     """Return (N, 3, H, W) of the luminance ``y`` (N, 1, H, W) and the chroma of both sources."""
     fused = torch.empty(a.shape, dtype=torch.float32, device=a.device)
-    step = max(1, BAND // (len(a) * a.shape[-1]))  # every plane between is small
-    for rows in (slice(top, top + step) for top in range(0, a.shape[-2], step)):
+    for rows in _cut_bands(a):
         chroma = color.merge_chroma(*(color.rgb_to_ycbcr(image[:, :, rows])[:, 1:] for image in (a, b)))
         fused[:, :, rows] = color.ycbcr_to_rgb(torch.cat([y[:, :, rows], chroma], 1))
     return fused
+
+
+def _cut_bands(images) -> Iterator[slice]:
+    """Yield rows of (N, C, H, W) to convert together: of huge pictures, planes in between are then small."""
+    step = max(1, BAND // (len(images) * images.shape[-1]))
+    for top in range(0, images.shape[-2], step):
+        yield slice(top, top + step)
 
 
 def _pad_pair(a, b, multiple: int):

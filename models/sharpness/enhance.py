@@ -20,12 +20,12 @@ SUBSAMPLED_RADIUS = 4  # the filter works on an image so small that its radius i
 def stretch(image: torch.Tensor) -> torch.Tensor:
     """Stretch each image of (N, 1, H, W) to 0..255; one of a single value stays as it is."""
     low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
-    return torch.where(high > low, 255 * (image - low) / (high - low), image)
+    return torch.where(high > low, (image - low).mul_(255).div_(high - low), image)
 
 
 def round_levels(image: torch.Tensor) -> torch.Tensor:
     """Round to whole levels from 0 to 255, halves up, as a picture written with 8 bits has them."""
-    return torch.floor(image + 0.5).clamp(0, 255)
+    return (image + 0.5).floor_().clamp_(0, 255)
 
 
 def enhance_infrared(image: torch.Tensor) -> torch.Tensor:
@@ -52,15 +52,15 @@ def compress_range(image: torch.Tensor, contrast: float = CONTRAST) -> torch.Ten
         (N, 1, H, W), 0 to 255, not rounded.
     """
     image = stretch(image)
-    base = 255 * smooth(image / 255)
-    # A guided filter may leave the range of its image by a rounding error.
-    log_base = base.clamp(min=0).log1p()
-    detail = image.log1p() - log_base
+    # In place where it can be: the images are whole ones, and may be huge. A guided filter may leave the range of its
+    # image by a rounding error.
+    log_base = smooth(image / 255).mul_(255).clamp_(min=0).log1p_()
+    detail = image.log1p().sub_(log_base)
     low, high = log_base.amin((1, 2, 3), keepdim=True), log_base.amax((1, 2, 3), keepdim=True)
     # Under a thousandth there is nothing to compress: the quotient would be rounding noise.
     factor = math.log(contrast) / (high - low).clamp(min=1e-3)
-    compressed = (factor * log_base + detail + (1 - factor) * high).exp()
-    return torch.where(high - low < 1e-3, image, compressed.clamp(max=255))
+    compressed = log_base.mul_(factor).add_(detail).add_((1 - factor) * high).exp_()
+    return torch.where(high - low < 1e-3, image, compressed.clamp_(max=255))
 
 
 def smooth(image: torch.Tensor) -> torch.Tensor:
@@ -86,7 +86,7 @@ def filter_guided_fast(image: torch.Tensor, radius: int, epsilon: float, step: f
     small = image[..., _take(height, step, image.device), :][..., _take(width, step, image.device)]
     coefficients = torch.cat(fit_to_guide(small, small, radius, epsilon), 1)
     slope, offset = torch.nn.functional.interpolate(coefficients, size=(height, width), mode="bilinear").split(1, 1)
-    return slope * image + offset
+    return slope.mul_(image).add_(offset)
 
 
 def _take(length: int, step: float, device) -> torch.Tensor:

@@ -70,8 +70,9 @@ def run_pipeline(
         compare_windows: that of the classifier (``EResNet.compare_windows``).
     """
     original = resize(infrared, settings.work_size)
-    if settings.enhance:
-        visible, infrared = enhance.enhance_visible(visible), enhance.enhance_infrared(infrared)
+    if settings.enhance:  # one after the other: at their own size they may be huge
+        visible = resize(enhance.enhance_visible(visible), settings.work_size)
+        infrared = enhance.enhance_infrared(infrared)
     visible, infrared = resize(visible, settings.work_size), resize(infrared, settings.work_size)
     judged = original if settings.classifier_infrared == "original" else infrared
     logits = classify(visible, judged, compare_windows, settings)
