@@ -91,11 +91,9 @@ class TestBatches:
             pixels[-1] += size[0] * size[1] if size else 1
             size_before = size
         wanted = [place for place, batch in enumerate(batches) if not all(index in done for index in batch)]
-        ends = np.cumsum([pixels[place] for place in wanted])
-        first, last = (
-            int(np.searchsorted(ends, ends[-1] * place / world_size)) if wanted else 0 for place in (rank, rank + 1)
-        )
-        last = len(wanted) if rank + 1 == world_size else last
+        weights = np.array([pixels[place] for place in wanted])
+        middles = np.cumsum(weights) - weights / 2  # where a batch lies among all pixels decides who takes it
+        first, last = np.searchsorted(middles, weights.sum() * np.array([rank, rank + 1]) / world_size)
         self.batches = [batches[place] for place in wanted[first:last]]
 
     def __len__(self) -> int:

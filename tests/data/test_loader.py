@@ -160,6 +160,23 @@ def test_each_test_image_once_over_all_ranks(tmp_path, ranks, batch_size):
         assert [name for batch in loaded for name in batch["name"]] == [str(place) for place in range(len(sizes))]
 
 
+def test_shares_have_about_as_many_pixels_and_leave_out_what_is_done(tmp_path):
+    sizes = [(32, 16)] * 4 + [(16, 16)] * 8
+    for place, size in enumerate(sizes):
+        for side in ("A", "B"):
+            save(paint(place, side, size), tmp_path / side / f"{place:02d}.png")
+    dataset = data.create_dataset(make_options(dataroot=str(tmp_path)), augment=False)
+
+    def share(batch_size: int, done: set[int]) -> list[list[list[int]]]:
+        return [list(TestBatches(dataset, batch_size, rank, 2, done)) for rank in range(2)]
+
+    assert share(1, set()) == [[[0], [1], [2], [3]], [[number] for number in range(4, 12)]]
+    assert share(1, {0, 1, 2, 3}) == [[[4], [5], [6], [7]], [[8], [9], [10], [11]]]
+    # What shares a batch with unfinished ones comes again: a batch is the same whenever it is fused.
+    assert share(4, {1, 2, 4, 5, 6, 7}) == [[[0, 1, 2, 3]], [[8, 9, 10, 11]]]
+    assert share(4, set(range(12))) == [[], []]
+
+
 def test_resizing_at_test_makes_full_batches(tmp_path):
     for place, size in enumerate([(24, 16), (16, 24), (9, 9)]):
         for side in ("A", "B"):
