@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import models
+from util import lazy
 
 LEARNING = [name for name in models.model_names() if models.find_model(name).learns()]
 CASES = [(name,) for name in LEARNING] + [
@@ -41,8 +42,9 @@ class Watch(TorchDispatchMode):
 @pytest.fixture
 def on_the_device(monkeypatch):
     """Let torch take "meta" for a device on which precision can be chosen."""
-    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
-    monkeypatch.setattr(torch, "is_autocast_enabled", lambda *_: False)
+    for place in (torch, lazy.torch):  # which keeps what it was asked for before
+        monkeypatch.setattr(place, "autocast", lambda *_, **__: contextlib.nullcontext())
+        monkeypatch.setattr(place, "is_autocast_enabled", lambda *_: False)
 
 
 @pytest.fixture
