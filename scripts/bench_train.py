@@ -36,7 +36,7 @@ import models
 from models.base_model import BaseModel
 from options.option_parser import OptionParser
 from options.types import whole_number
-from scripts.training_steps import PARTS, Case, make_original, make_ours, write_pictures
+from scripts.contestants.training import PARTS, Case, make_original, make_ours, write_pictures
 from util.benchmark import (
     SYSTEM_MALLOC,
     Contestant,

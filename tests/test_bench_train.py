@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from scripts import bench_train, training_steps
-from scripts.training_steps import Case
+from scripts import bench_train
+from scripts.contestants import training
+from scripts.contestants.training import Case
 from util import distributed
 
 SIZES = {"r2gan": 16, "fusion2void": 24, "refusion": 16, "ignet": 64, "blurcnn": 32}
@@ -42,12 +43,12 @@ def make_case(tmp_path, monkeypatch):
 
 def make_both(case: Case):
     """Return our update and the original's, on the same weights and batch."""
-    ours, theirs = training_steps.make_model(case), training_steps.make_model(case)
-    batch = training_steps.draw_batch(ours)
+    ours, theirs = training.make_model(case), training.make_model(case)
+    batch = training.draw_batch(ours)
     theirs.set_input(batch)
     transcribed = importlib.import_module(f"scripts.originals.training.{case.name}")
     original = transcribed.make_update(theirs, case.phase)
-    return training_steps.make_update(ours, itertools.repeat(batch)), original
+    return training.make_update(ours, itertools.repeat(batch)), original
 
 
 def test_the_learned_loss_takes_the_same_step_in_both_orders_of_work(make_case):
@@ -102,7 +103,7 @@ def test_the_clock_tells_the_parts_of_an_update_and_leaves_torch_as_it_was():
             time.sleep(0.05)
             return gradient
 
-    clock = training_steps.Clock(torch.device("cpu"))
+    clock = training.Clock(torch.device("cpu"))
     with clock.watching():
         with clock.timing("data"):
             time.sleep(0.02)
@@ -120,9 +121,9 @@ def test_the_clock_tells_the_parts_of_an_update_and_leaves_torch_as_it_was():
 
 def test_operations_are_those_of_the_layers(make_case):
     """A product of 8x8 matrices has 2 * 8 ** 3; our network more than its forward pass, and about three times that."""
-    update = training_steps.make_update(
-        model := training_steps.make_model(make_case("fusion2void")),
-        itertools.repeat(training_steps.draw_batch(model)),
+    update = training.make_update(
+        model := training.make_model(make_case("fusion2void")),
+        itertools.repeat(training.draw_batch(model)),
     )
     pixels, weights = 2 * 24 * 24, sum(weight.numel() for weight in model.net_F.parameters() if weight.ndim == 4)
     weights += sum(weight.numel() for weight in model.net_R.parameters() if weight.ndim == 4)
@@ -146,7 +147,7 @@ def test_rows_of_each_phase(repository, tmp_path):
         ("B", "plain", 1),
     ]
     for row in rows:
-        assert row["seconds"] > 0 and row["backward"] > 0 and sum(row[part] for part in training_steps.PARTS) < 1
+        assert row["seconds"] > 0 and row["backward"] > 0 and sum(row[part] for part in training.PARTS) < 1
         assert 100 < row["memory_before"] <= row["memory"] < 4000
         assert ("ratio" in row) == (row["variant"] == "plain")
     assert "refusion, plain: the peak of phase A is " in done.stdout and "at the end" in done.stdout
@@ -154,7 +155,7 @@ def test_rows_of_each_phase(repository, tmp_path):
 
 def test_two_processes_learn_from_a_batch_each(make_case):
     case = make_case("r2gan")._replace(batch_size=1, processes=2, workers=1)
-    training_steps.write_pictures(Path(case.folder), case.name, case.crop_size)
+    training.write_pictures(Path(case.folder), case.name, case.crop_size)
     with bench_train.Group(case) as group:
         row = group.summarise([group.run() for _ in range(2)])
     assert row["pairs"] == 2 and row["processes"] == 2 and row["data"] > 0
