@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from util.waiting import sleep_while_waiting
+
+sleep_while_waiting()  # as every script does; test modules load torch after this
+
 pytest_plugins = ["fixtures_browser"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -23,6 +23,7 @@ from util.errors import RunError
 from util.files import REPOSITORY, atomic_write
 from util.jobs import count_cores
 from util.logger import log
+from util.waiting import sleep_while_waiting
 
 PAGE = REPOSITORY / "docs" / "performance.md"
 PATIENCE = 3  # seconds in which a process that is not needed any more may end by itself
@@ -191,6 +192,7 @@ def width_and_height(text: str) -> tuple[int, int]:
 
 def _serve(pipe, make: Callable, arguments: tuple, keep_memory: bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks, which ends this one
+    sleep_while_waiting()
     if keep_memory:
         keep_freed_memory()
     work, start, last = None, 0.0, None

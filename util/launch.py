@@ -11,6 +11,7 @@ from pathlib import Path
 from util.allocator import keep_freed_memory
 from util.errors import UserError
 from util.logger import fail
+from util.waiting import sleep_while_waiting
 
 EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C
 EXIT_TERMINATED = 143  # and for SIGTERM
@@ -28,6 +29,7 @@ def run_script(main: Callable[[], int | None]) -> None:
     Any other exception is a bug of ours and keeps its traceback.
     """
     keep_freed_memory()
+    sleep_while_waiting()
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         status = main() or 0
