@@ -45,7 +45,8 @@ def fuse_dataset(opt, dataset) -> None:
         scenes = fuse_scenes(model, loader, opt.name, explain=not opt.no_maps, done=results.done)
         rows = judge_share(judge_scene, judge, scenes, results, count=len(dataset), jobs=opt.jobs)
         if is_main_process():
-            maps = [label for label in rows[0]["files"] if label not in ("A", "B", "fused", "GT")]
+            labels = dict.fromkeys(label for row in rows for label in row["files"])  # huge pictures have no maps
+            maps = [label for label in labels if label not in ("A", "B", "fused", "GT")]
             report.write_report(
                 results,
                 rows,
