@@ -131,11 +131,12 @@ def test_learning_beats_the_mean_and_the_better_source(make_model):
     """The specification's sanity check, on pairs that training never saw."""
     model = make_model("r2gan", "--n_blocks", "1", "--no_dropout", "--lr", "0.002")
     losses = []
-    for seed in range(120):
+    for seed in range(200):
         model.train_on(make_blocks_pair(seed))
         losses.append(model.get_current_losses())
     for name in ("G_rec_A", "G_rec_B"):
-        assert losses[-1][name] < 0.3 * losses[0][name]
+        late = sum(record[name] for record in losses[-20:]) / 20  # one pair is harder than another
+        assert late < 0.3 * losses[0][name]
 
     unseen = make_blocks_pair(1000)
     fused = fuse_images(model, unseen["A"], unseen["B"])
