@@ -106,7 +106,7 @@ class R2GANModel(BaseModel):
     def find_tiling(opt: argparse.Namespace) -> Tiling:
         # 7x7, two halvings and a head take 3 + 1 + 2 + 3, two doublings 4 + 2, each block two pixels at a quarter.
         window = 256 if opt.norm == "instance" else 0
-        return Tiling(reach=15 + 8 * opt.n_blocks, side=800, multiple=4, window=window)
+        return Tiling(reach=15 + 8 * opt.n_blocks, side=1000, multiple=4, window=window)
 
     @staticmethod
     def translate_weights(weights: dict, opt: argparse.Namespace) -> dict[str, dict]:

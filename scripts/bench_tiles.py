@@ -170,6 +170,7 @@ def load(name: str, flags: list[str], threads: int):
         model = models.load_model(opt)
     else:
         model = make_model(name, [], threads)
+        model.speed_up()
     return model
 
 

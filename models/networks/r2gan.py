@@ -67,7 +67,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = functional.relu(self.norm1(conv_reflected(self.conv1, x)), inplace=True)
-        return x + self.norm2(conv_reflected(self.conv2, self.dropout(y)))
+        y = self.norm2(conv_reflected(self.conv2, self.dropout(y)))  # under one name, so that three maps are held
+        return x + y
 
 
 class R2GANGenerator(nn.Module):
@@ -116,9 +117,42 @@ class R2GANGenerator(nn.Module):
 
         One source after the other is encoded: together they would take twice the memory, and no less time.
         """
-        x = (self.encoder(a) + self.encoder(b)) / 2
-        x = self.decoder.up2(self.decoder.up1(x))
-        return self.decoder.tanh(_run_head(self.decoder.head, x))
+        return self._decode((self._encode_one(a) + self._encode_one(b)) / 2)
+
+    def _encode_one(self, x: Tensor) -> Tensor:
+        stem, down1, *rest = self.encoder
+        if not _goes_in_strips(x, stem, down1):
+            return self.encoder(x)
+        padded = functional.pad(x, (3, 3, 3, 3), "reflect")
+
+        def make(top: int, bottom: int) -> Tensor:  # rows of down1, from rows 2 top - 1 to 2 bottom - 1 of the stem
+            first = max(2 * top - 1, 0)
+            y = functional.conv2d(padded[:, :, first : 2 * bottom + 6], stem.conv.weight, stem.conv.bias)
+            y = functional.relu(stem.norm(y), inplace=True)
+            y = functional.pad(y, (1, 1, int(top == 0), 0))
+            y = functional.conv2d(y, down1.conv.weight, down1.conv.bias, stride=2)
+            return functional.relu(down1.norm(y), inplace=True)
+
+        x = in_strips(make, x.shape[-2] // 2, 2 * _row_elements(x, stem.conv.out_channels))
+        for layer in rest:
+            x = layer(x)
+        return x
+
+    def _decode(self, x: Tensor) -> Tensor:
+        up1, up2, head, tanh = self.decoder
+        if not _goes_in_strips(x, up2):
+            return self.decoder(x)
+        x = up1(x)
+        height = 2 * x.shape[-2]
+
+        def make(top: int, bottom: int) -> Tensor:  # rows of the head, from three more of up2 on either side
+            first, last = max(top - 3, 0), min(bottom + 3, height)
+            # An odd row of a transposed convolution is made from two rows, the second of which comes after it.
+            y = up2(x[:, :, first // 2 : last // 2 + 1])[:, :, first % 2 :][:, :, : last - first]
+            y = functional.pad(y, (3, 3, first - top + 3, bottom + 3 - last), "reflect")
+            return tanh(functional.conv2d(y, head.weight, head.bias))
+
+        return in_strips(make, height, _row_elements(x, 2 * up2.conv.out_channels))
 
     def _encode(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         if self.training:
@@ -127,18 +161,14 @@ class R2GANGenerator(nn.Module):
         return features[: len(a)], features[len(a) :]
 
 
-def _run_head(head: nn.Conv2d, x: Tensor) -> Tensor:
-    """Return ``head(x)`` strip by strip where that is the quick way: reflected borders would copy the widest map."""
-    if not shortcuts.open_for(x):
-        return head(x)
-    height, radius = x.shape[-2], head.kernel_size[0] // 2
+def _goes_in_strips(x: Tensor, *blocks: ConvBlock) -> bool:
+    """Whether the widest maps are made a strip at a time; a normalisation over all pixels wants them whole."""
+    pixelwise = (nn.BatchNorm2d, nn.Identity)
+    return shortcuts.open_for(x) and all(isinstance(block.norm, pixelwise) for block in blocks)
 
-    def make(top: int, bottom: int) -> Tensor:
-        rows = x[:, :, max(top - radius, 0) : bottom + radius]
-        around = (radius, radius, max(radius - top, 0), max(bottom + radius - height, 0))
-        return functional.conv2d(functional.pad(rows, around, "reflect"), head.weight, head.bias)
 
-    return in_strips(make, height, len(x) * x.shape[1] * x.shape[-1])
+def _row_elements(x: Tensor, channels: int) -> int:
+    return len(x) * channels * x.shape[-1]
 
 
 def _make_encoder(input_nc: int, ngf: int, n_blocks: int, norm: str, use_dropout: bool) -> nn.Sequential:

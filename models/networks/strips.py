@@ -47,13 +47,14 @@ def conv_reflected(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """Return ``conv(x)``, a 3x3 convolution with reflected borders to a map of the same size."""
     if not (shortcuts.open_for(x) and winograd.pays(conv.weight, x)):
         return conv(x)
-    padded, convolve = functional.pad(x, (1, 1, 1, 1), "reflect"), winograd.prepare(conv.weight, conv.bias, padding=0)
+    height, convolve = x.shape[-2], winograd.prepare(conv.weight, conv.bias, padding=0)
 
     def make(top: int, bottom: int) -> Tensor:
-        return convolve(padded[:, :, top : bottom + 2])
+        rows = x[:, :, max(top - 1, 0) : bottom + 1]
+        return convolve(functional.pad(rows, (1, 1, int(top == 0), int(bottom == height)), "reflect"))
 
     row_elements = len(x) * max(conv.weight.shape[:2]) * x.shape[-1] * winograd.GROWTH
-    return in_strips(make, x.shape[-2], int(row_elements), winograd.TILE)
+    return in_strips(make, height, int(row_elements), winograd.TILE)
 
 
 def double_conv(conv: nn.Conv2d, x: Tensor, place: Place | None = None) -> Tensor:
