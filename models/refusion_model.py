@@ -117,7 +117,7 @@ class ReFusionModel(BaseModel):
     def find_tiling(opt: argparse.Namespace) -> Tiling:
         # 3x3 convolutions: one in front, two in each of four blocks and in the cross attention, two at the end. Sums
         # over pixels, by which channels attend to each other, are those of windows.
-        return Tiling(reach=13, side=768, window=256, margin=12)
+        return Tiling(reach=13, side=512, window=256, margin=12)
 
     @staticmethod
     def translate_weights(weights: dict, opt: argparse.Namespace) -> dict[str, dict]:
