@@ -32,7 +32,7 @@ from util.logger import log
 COMMANDS = {
     "train.py --help": 0,
     "train.py --list models": 0,
-    "train.py --learning_rate 1": 2,
+    "train.py --lr none": 2,
     "train.py --dataroot no_such_folder --name run": 2,
     "test.py --help": 0,
     "test.py --dataroot no_such_folder --name no_such_run": 2,
